@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is held to the same rules: the Swift 6 language mode, no warning, every unsafe use marked.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .strictMemorySafety(),
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+let package = Package(
+  name: "photofinish",
+  products: [
+    .executable(name: "photofinish", targets: ["photofinish"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // Core: pure values and state machines. No Foundation, no sockets, no clock, no randomness.
+    .target(
+      name: "Core",
+      dependencies: [.product(name: "HeapModule", package: "swift-collections")],
+      path: "Sources/Core",
+      swiftSettings: strict),
+    // Analysis: pure analysers over bytes and text; all produce findings.
+    .target(name: "Analysis", dependencies: ["Core"], path: "Sources/Analysis", swiftSettings: strict),
+    // Host: everything that touches the kernel or the network.
+    .target(name: "CLinux", path: "Sources/Host/CLinux"),
+    .target(
+      name: "Host",
+      dependencies: ["Core", "CLinux", .product(name: "Logging", package: "swift-log")],
+      path: "Sources/Host",
+      exclude: ["CLinux"],
+      swiftSettings: strict),
+    // App: the executable, one file a subcommand.
+    .executableTarget(
+      name: "photofinish",
+      dependencies: [
+        "Core", "Analysis", "Host",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Sources/App",
+      swiftSettings: strict),
+    // Support: never shipped.
+    .target(name: "Support", dependencies: ["Core", "Host"], path: "Sources/Support", swiftSettings: strict),
+
+    .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
+    .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
+    .testTarget(name: "HostTests", dependencies: ["Host", "Core", "Support"], swiftSettings: strict),
+    .testTarget(name: "SupportTests", dependencies: ["Support", "Core"], swiftSettings: strict),
+    .testTarget(name: "AppTests", dependencies: ["photofinish", "Host", "Core", "Support"], swiftSettings: strict),
+  ]
+)
