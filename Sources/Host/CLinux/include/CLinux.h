@@ -1,3 +1,11 @@
-#ifndef C_LINUX_H
-#define C_LINUX_H
+// What Swift cannot call: variadic system calls, kernel structures that glibc's headers lack, macros.
+// Every function takes and returns numbers, so that callers need no pointers.
+#ifndef PHOTOFINISH_C_LINUX_H
+#define PHOTOFINISH_C_LINUX_H
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "CTransport.h"
+
 #endif
