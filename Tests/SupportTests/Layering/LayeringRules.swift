@@ -1,0 +1,239 @@
+/// The rules of the house as functions from text to violations, so that each can be shown to fail.
+enum LayeringRules {
+  /// The layers, from the ground up. A target depends on its own layer and on those before it.
+  enum Layer: String, CaseIterable, Comparable {
+    case core = "Core"
+    case analysis = "Analysis"
+    case host = "Host"
+    case app = "App"
+    case support = "Support"
+
+    static func < (left: Layer, right: Layer) -> Bool {
+      allCases.firstIndex(of: left)! < allCases.firstIndex(of: right)!  // Both are cases.
+    }
+
+    /// Core and Analysis take time and randomness as parameters and touch nothing outside themselves.
+    var isPure: Bool { self <= .analysis }
+
+    /// The layer in whose folder under Sources/ `path` lies.
+    init?(path: String) {
+      let parts = path.split(separator: "/")
+      guard parts.count >= 2, parts[0] == "Sources" else { return nil }
+      self.init(rawValue: String(parts[1]))
+    }
+  }
+
+  struct Violation: Equatable, CustomStringConvertible {
+    var place: String
+    var fact: String
+    var description: String { "\(place): \(fact)" }
+  }
+
+  /// Modules of other packages that a pure layer may import: data structures that do no I/O.
+  static let pureProducts: Set<String> = [
+    "Collections", "BasicContainers", "BitCollections", "DequeModule", "HashTreeCollections", "HeapModule",
+    "OrderedCollections",
+  ]
+
+  /// Files whose very subject is memory: they keep the rules of `unsafe` for the whole file, and say so at its head.
+  static let filesAboutMemory: Set<String> = ["Sources/Core/Bytes/ByteBuffer.swift"]
+
+  // MARK: - The manifest
+
+  static func violations(of manifest: Manifest) -> [Violation] {
+    var found: [Violation] = []
+    for target in manifest.targets where target.kind != .test {
+      let place = "Package.swift, target \(target.name)"
+      guard let layer = Layer(path: target.path) else {
+        found.append(Violation(place: place, fact: "its path \(target.path) is in no layer"))
+        continue
+      }
+      for name in target.targets {
+        guard let other = manifest.target(named: name) else {
+          found.append(Violation(place: place, fact: "it depends on \(name), which is no target"))
+          continue
+        }
+        if let otherLayer = Layer(path: other.path), otherLayer > layer {
+          found.append(
+            Violation(
+              place: place, fact: "\(layer.rawValue) depends on \(name) of \(otherLayer.rawValue), a later layer"))
+        }
+      }
+      for product in target.products where layer.isPure && !pureProducts.contains(product) {
+        found.append(
+          Violation(place: place, fact: "the pure layer \(layer.rawValue) depends on the product \(product)"))
+      }
+    }
+    return found
+  }
+
+  /// Every target that holds Swift is held to the settings named `strict`.
+  static func laxTargets(of manifest: Manifest, holdingSwift: (Manifest.Target) -> Bool) -> [Violation] {
+    manifest.targets.filter { holdingSwift($0) && !$0.isStrict }
+      .map { Violation(place: "Package.swift, target \($0.name)", fact: "it lacks `swiftSettings: strict`") }
+  }
+
+  // MARK: - Imports and purity
+
+  static func importViolations(in source: SourceText, path: String, manifest: Manifest) -> [Violation] {
+    guard let layer = Layer(path: path) else {
+      return [Violation(place: path, fact: "the file is in no layer")]
+    }
+    return source.lines.compactMap { line in
+      guard let module = importedModule(line.code) else { return nil }
+      let place = "\(path):\(line.number)"
+      if let target = manifest.target(named: module) {
+        guard let other = Layer(path: target.path), other <= layer else {
+          return Violation(place: place, fact: "\(layer.rawValue) imports \(module), of a later layer")
+        }
+        if layer.isPure && !other.isPure {
+          return Violation(place: place, fact: "the pure layer \(layer.rawValue) imports \(module)")
+        }
+        return nil
+      }
+      guard layer.isPure, !pureProducts.contains(module) else { return nil }
+      return Violation(place: place, fact: "the pure layer \(layer.rawValue) imports \(module)")
+    }
+  }
+
+  /// The module that a line imports, whatever attributes, access and kind of declaration stand around its name.
+  static func importedModule(_ code: String) -> String? {
+    let words = code.split { $0.isWhitespace || $0 == ";" }.map(String.init)
+    guard let keyword = words.firstIndex(of: "import") else { return nil }
+    let leading = words[..<keyword]
+    let access: Set<String> = ["public", "package", "internal", "fileprivate", "private"]
+    guard leading.allSatisfy({ $0.hasPrefix("@") || access.contains($0) }) else { return nil }
+    let kinds: Set<String> = ["typealias", "struct", "class", "enum", "protocol", "let", "var", "func", "actor"]
+    let name = words[(keyword + 1)...].first { !kinds.contains($0) }
+    return name.map { String($0.prefix { $0 != "." }) }
+  }
+
+  /// Ways by which code asks for time, randomness, other threads or the outside world.
+  private static let impureWords: Set<String> = [
+    "ContinuousClock", "SuspendingClock", "Date", "DispatchTime", "SystemRandomNumberGenerator", "UUID", "Mutex",
+    "Task",
+    "TaskGroup", "withTaskGroup", "MainActor", "actor", "async", "await", "print", "debugPrint", "readLine",
+    "ProcessInfo",
+    "CommandLine", "FileHandle", "getenv", "clock_gettime", "Logger", "randomElement", "shuffled", "shuffle",
+  ]
+
+  static func impurities(in source: SourceText, path: String) -> [Violation] {
+    guard let layer = Layer(path: path), layer.isPure else { return [] }
+    return source.lines.flatMap { line in
+      var found = words(of: line.code).filter(impureWords.contains)
+      if asksForRandomness(line.code) { found.append(".random") }
+      return found.map {
+        Violation(place: "\(path):\(line.number)", fact: "the pure layer \(layer.rawValue) uses \($0)")
+      }
+    }
+  }
+
+  /// `Int.random(in:)` and its like, unless the generator is handed in.
+  private static func asksForRandomness(_ code: String) -> Bool {
+    code.contains(".random(") && !code.contains("using:")
+  }
+
+  // MARK: - Unsafe code
+
+  /// Each `unsafe`, `@unchecked` and `nonisolated(unsafe)` carries its reason: on its line, or directly above the run of
+  /// lines that belongs to it.
+  static func unreasonedUnsafety(in source: SourceText, path: String) -> [Violation] {
+    guard !filesAboutMemory.contains(path) else { return [] }
+    var found: [Violation] = []
+    for (index, line) in source.lines.enumerated() where isUnsafe(line.code) {
+      if line.comment != nil || hasReasonAbove(source.lines, index) { continue }
+      found.append(Violation(place: "\(path):\(line.number)", fact: "`unsafe` without its reason"))
+    }
+    return found
+  }
+
+  private static func isUnsafe(_ code: String) -> Bool {
+    words(of: code).contains { $0 == "unsafe" || $0 == "unchecked" }
+  }
+
+  /// Goes up through lines that are unsafe themselves or that the next line continues, to a comment.
+  private static func hasReasonAbove(_ lines: [SourceText.Line], _ index: Int) -> Bool {
+    var above = index - 1
+    while above >= 0 {
+      let line = lines[above]
+      if line.comment != nil { return true }
+      guard isUnsafe(line.code) || continues(line.code) || beginsWithContinuation(lines[above + 1].code) else {
+        return false
+      }
+      above -= 1
+    }
+    return false
+  }
+
+  private static func continues(_ code: String) -> Bool {
+    guard let last = code.last(where: { !$0.isWhitespace }) else { return false }
+    return "=({[,:?&|+".contains(last) || code.trimmedSuffix(isWord: "in") || code.trimmedSuffix(isWord: "return")
+  }
+
+  private static func beginsWithContinuation(_ code: String) -> Bool {
+    guard let first = code.first(where: { !$0.isWhitespace }) else { return false }
+    return ".?&|+)]}".contains(first)
+  }
+
+  // MARK: - Unfinished work
+
+  // Written in two pieces, so that a search of the tree for them does not find this file.
+  private static let unfinishedCode = ["fatal" + "Error(", ".dis" + "abled(", "withKnown" + "Issue", "XCT" + "Skip"]
+  private static let unfinishedNotes: Set<String> = ["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]
+
+  static func unfinishedWork(in source: SourceText, path: String) -> [Violation] {
+    source.lines.flatMap { line in
+      let code = unfinishedCode.filter { line.code.contains($0) }
+      let notes = words(of: line.comment ?? "").filter(unfinishedNotes.contains)
+      return (code + notes).map {
+        Violation(place: "\(path):\(line.number)", fact: "unfinished or switched off: \($0)")
+      }
+    }
+  }
+
+  // MARK: - Subcommands
+
+  /// A file of the App layer named ...Command.swift declares one subcommand, of that name; no other file but the root
+  /// command's declares any.
+  static func commandViolations(in source: SourceText, path: String) -> [Violation] {
+    guard path.hasPrefix("Sources/App/"), let file = path.split(separator: "/").last else { return [] }
+    let name = String(file.dropLast(".swift".count))
+    let commands = declaredCommands(source)
+    if name == "Photofinish" || !name.hasSuffix("Command") {
+      let allowed = name == "Photofinish" ? ["Photofinish"] : []
+      return commands.filter { !allowed.contains($0) }
+        .map { Violation(place: path, fact: "it declares the subcommand \($0), which wants a file of its own") }
+    }
+    guard commands == [name] else {
+      return [
+        Violation(
+          place: path, fact: "it declares \(commands.isEmpty ? "no subcommand" : "\(commands)") and not just \(name)")
+      ]
+    }
+    return []
+  }
+
+  private static func declaredCommands(_ source: SourceText) -> [String] {
+    let words = source.code.split { !($0.isLetter || $0.isNumber || $0 == "_" || $0 == "{" || $0 == ":") }
+    var commands: [String] = []
+    for (index, word) in words.enumerated() where word == "struct" || word == "extension" || word == "enum" {
+      let head = words[(index + 1)...].prefix { $0 != "{" }
+      guard head.contains(where: { $0 == "ParsableCommand" || $0 == "AsyncParsableCommand" }) else { continue }
+      commands += head.first.map { [String($0.prefix { $0 != ":" })] } ?? []
+    }
+    return commands
+  }
+
+  // MARK: -
+
+  private static func words(of text: String) -> [String] {
+    text.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init)
+  }
+}
+
+extension String {
+  /// True when the last word, spaces aside, is `word`.
+  fileprivate func trimmedSuffix(isWord word: String) -> Bool {
+    split(whereSeparator: \.isWhitespace).last.map { $0 == word } ?? false
+  }
+}
