@@ -135,44 +135,26 @@ enum LayeringRules {
 
   // MARK: - Unsafe code
 
-  /// Each `unsafe`, `@unchecked` and `nonisolated(unsafe)` carries its reason: on its line, or directly above the run of
-  /// lines that belongs to it.
+  /// Each `unsafe`, `@unchecked` and `nonisolated(unsafe)` carries its reason: on its line, above it in the same paragraph
+  /// (no blank line between), or as the first line of the block that it opens. Documentation is no reason.
   static func unreasonedUnsafety(in source: SourceText, path: String) -> [Violation] {
     guard !filesAboutMemory.contains(path) else { return [] }
-    var found: [Violation] = []
-    for (index, line) in source.lines.enumerated() where isUnsafe(line.code) {
-      if line.comment != nil || hasReasonAbove(source.lines, index) { continue }
-      found.append(Violation(place: "\(path):\(line.number)", fact: "`unsafe` without its reason"))
+    return source.lines.indices.compactMap { index in
+      guard isUnsafe(source.lines[index].code), !hasReason(source.lines, index) else { return nil }
+      return Violation(place: "\(path):\(source.lines[index].number)", fact: "`unsafe` without its reason")
     }
-    return found
   }
 
   private static func isUnsafe(_ code: String) -> Bool {
     words(of: code).contains { $0 == "unsafe" || $0 == "unchecked" }
   }
 
-  /// Goes up through lines that are unsafe themselves or that the next line continues, to a comment.
-  private static func hasReasonAbove(_ lines: [SourceText.Line], _ index: Int) -> Bool {
-    var above = index - 1
-    while above >= 0 {
-      let line = lines[above]
-      if line.comment != nil { return true }
-      guard isUnsafe(line.code) || continues(line.code) || beginsWithContinuation(lines[above + 1].code) else {
-        return false
-      }
-      above -= 1
-    }
-    return false
-  }
-
-  private static func continues(_ code: String) -> Bool {
-    guard let last = code.last(where: { !$0.isWhitespace }) else { return false }
-    return "=({[,:?&|+".contains(last) || code.trimmedSuffix(isWord: "in") || code.trimmedSuffix(isWord: "return")
-  }
-
-  private static func beginsWithContinuation(_ code: String) -> Bool {
-    guard let first = code.first(where: { !$0.isWhitespace }) else { return false }
-    return ".?&|+)]}".contains(first)
+  private static func hasReason(_ lines: [SourceText.Line], _ index: Int) -> Bool {
+    let paragraph = lines[...index].reversed().prefix { !$0.isBlank }
+    if paragraph.contains(where: \.isReason) { return true }
+    guard let last = words(of: lines[index].code).last, index + 1 < lines.count else { return false }
+    let opensBlock = last == "in" || lines[index].code.last { !$0.isWhitespace } == "{"
+    return opensBlock && lines[index + 1].isReason
   }
 
   // MARK: - Unfinished work
@@ -231,9 +213,7 @@ enum LayeringRules {
   }
 }
 
-extension String {
-  /// True when the last word, spaces aside, is `word`.
-  fileprivate func trimmedSuffix(isWord word: String) -> Bool {
-    split(whereSeparator: \.isWhitespace).last.map { $0 == word } ?? false
-  }
+extension SourceText.Line {
+  /// A comment that is no documentation.
+  fileprivate var isReason: Bool { comment.map { !$0.hasPrefix("/") } ?? false }
 }

@@ -161,12 +161,14 @@ import Testing
   @Test(arguments: [
     ("unsafe read(pointer)", [1]),
     ("// Safe: it is ours.\n\nunsafe read(pointer)", [3]),
-    ("let a = 1  // Safe: another line's reason\nlet b = 2\nunsafe read(pointer)", [3]),
+    ("/// Reads it.\nfunc read() { unsafe read(pointer) }", [2]),
+    ("unsafe list.with { buffer in\n  unsafe read(buffer)\n}", [1, 2]),
+    ("unsafe read(pointer)\n// Safe: too late.", [1]),
     ("final class Shared: @unchecked Sendable {}", [1]),
     ("// Safe: it is ours.\nunsafe read(pointer)", []),
     ("unsafe read(pointer)  // Safe: it is ours.", []),
-    ("// Safe: both are ours.\nunsafe read(pointer)\nunsafe write(pointer)", []),
-    ("// Safe: it is ours.\nlet value =\n  unsafe read(pointer)", []),
+    ("// Safe: both are ours.\nunsafe read(pointer)\ncount += 1\nunsafe write(pointer)", []),
+    ("unsafe list.with { buffer in\n  // Safe: it is ours.\n  unsafe read(buffer)\n}", []),
     ("let text = \"unsafe\"", []),
     ("withUnsafeBytes(of: value)", []),
   ])
