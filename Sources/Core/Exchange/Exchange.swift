@@ -1,0 +1,451 @@
+/// One request with all its attempts: what to do next, and when to give up.
+///
+/// ```
+///                 leased             response head may answer
+///   acquiring ------------> attempting ----------------------> answering ---> passingOn ---> finished
+///       ^                    |      |                              |              |
+///       |                    |      | end, RST missing             |              |
+///       |       end, settled |      v                              |              |
+///       |                    |   judging                           |              |
+///       |                    v      | RST came, or the wait ended  |              |
+///       +--- replay <--------+------+------------------------------+              |
+///                            |                                                    |
+///                            +-----> finished (failed)    finished (aborted) <----+
+/// ```
+///
+/// The data plane and the simulator drive it with events and carry out what each returns. It allocates nothing before a failure.
+/// Whenever an attempt ends, its upstream connection is closed: none of the ends leaves it usable. Only
+/// ``responseEnded(now:)`` leaves that question to the host, which knows the framing.
+package struct Exchange: Sendable {
+  /// One sending of the request on one connection.
+  private struct Attempt: Sendable, BitwiseCopyable {
+    var lease: LeaseFacts
+    var bytesWritten: UInt64 = 0
+    /// A response came that cannot be the answer.
+    var sawUnaskedResponse = false
+  }
+
+  private enum State: Sendable, BitwiseCopyable {
+    /// Asks for a connection, waits for one or has one opened. Next: attempting; finished when there is none to have.
+    case acquiring
+    /// The request is being sent, or its response awaited. Next: answering, judging, acquiring (replay), finished.
+    case attempting(Attempt)
+    /// The attempt ended, or a response came that cannot be its answer; what the wire still brings decides the verdict.
+    /// Next: acquiring (replay), finished.
+    case judging(Attempt)
+    /// The head of the answer is here and no byte of it was passed on. Next: passingOn, acquiring (replay), finished.
+    case answering(Attempt)
+    /// The client has bytes of the response. Next: finished.
+    case passingOn(Attempt)
+    /// Answered, failed, or left by the client. Final.
+    case finished
+  }
+
+  private var state = State.acquiring
+  package let isIdempotent: Bool
+  package let policy: ReplayPolicy
+  /// Whether all that was taken from the client of this request is still kept, so that it can be sent again.
+  package private(set) var isRecordWhole = true
+  /// Attempts begun, failed connects included.
+  package private(set) var attempts: UInt8 = 0
+  package private(set) var replays: UInt8 = 0
+  private var connectReplays: UInt8 = 0
+  private var freshLosses: UInt8 = 0
+  private var staleLooks: UInt8 = 0
+  /// The verdict on the last attempt that ended without a response.
+  package private(set) var lastVerdict: Verdict?
+
+  /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely as old.
+  package static let maximumStaleLooks: UInt8 = 2
+
+  package init(isIdempotent: Bool, policy: ReplayPolicy) {
+    self.isIdempotent = isIdempotent
+    self.policy = policy
+  }
+
+  // MARK: - Acquiring a connection
+
+  /// Whether the pool must be asked for a connection that carried nothing before.
+  package var needsFreshConnection: Bool { replays > 0 || staleLooks >= Exchange.maximumStaleLooks }
+
+  package enum Departure: UInt8, Sendable, Hashable, BitwiseCopyable {
+    /// Peek at the socket before writing, and tell ``lookedAgain(_:)``.
+    case lookFirst
+    case send
+  }
+
+  /// A connection is there: from the pool, handed over, or just opened.
+  package mutating func leased(_ lease: LeaseFacts) -> Departure {
+    switch state {
+    case .acquiring: break
+    case .attempting, .judging, .answering, .passingOn, .finished:
+      preconditionFailure("only an exchange that has no connection can be given one")
+    }
+    attempts &+= 1
+    state = .attempting(Attempt(lease: lease))
+    return lease.lookFirst ? .lookFirst : .send
+  }
+
+  package enum Look: UInt8, Sendable, Hashable, BitwiseCopyable {
+    /// Open, and nothing to read.
+    case quiet
+    /// End of file, an error, or bytes that nobody asked for.
+    case stale
+  }
+
+  package enum AfterLook: UInt8, Sendable, Hashable, BitwiseCopyable {
+    case send
+    /// Give the lease back as stale and ask for another, with ``needsFreshConnection``.
+    case acquireAnother
+  }
+
+  package mutating func lookedAgain(_ look: Look) -> AfterLook {
+    guard case .attempting(let attempt) = state, attempt.bytesWritten == 0 else {
+      preconditionFailure("a connection is looked at before it is written to")
+    }
+    switch look {
+    case .quiet: return .send
+    case .stale:
+      staleLooks &+= 1
+      attempts &-= 1
+      state = .acquiring
+      return .acquireAnother
+    }
+  }
+
+  // MARK: - The end of an attempt
+
+  /// What follows the end of an attempt. The upstream connection is closed in every case but `awaitReset`, which closes it later.
+  package enum AttemptEnd: Sendable, Hashable {
+    /// Keep the socket and observe it again when it shows something new, at the latest then; tell ``resetWaitEnded(_:budget:now:)``.
+    case awaitReset(until: Instant)
+    /// Close, and ask for a fresh connection.
+    case replayAfresh(Verdict)
+    /// Close, and answer the client with the failure.
+    case fail(Failure)
+    /// Close, and break off the client's response so that it cannot be taken for whole: it has a part of it.
+    case abortClient(Failure)
+  }
+
+  /// The connect failed or took too long, or there was no descriptor for it.
+  package mutating func connectFailed(_ cause: FailureCause, budget: inout ReplayBudget, now: Instant) -> AttemptEnd {
+    switch state {
+    case .acquiring: break
+    case .attempting, .judging, .answering, .passingOn, .finished:
+      preconditionFailure("only an exchange that waits for a connection can learn that it failed")
+    }
+    attempts &+= 1
+    lastVerdict = .neverSent
+    if connectReplays >= policy.maximumConnectReplays {
+      return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .connectFailed)
+    }
+    if replays >= policy.maximumReplays {
+      return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .tooManyReplays)
+    }
+    // Charged in full: it costs the server's host a connect, and a dead server must not be hammered.
+    guard budget.take(proven: false, now: now) else {
+      return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .budgetExhausted)
+    }
+    connectReplays &+= 1
+    replays &+= 1
+    return .replayAfresh(.neverSent)
+  }
+
+  /// The pool had no connection to give: the queue is full, the wait is over, it drains, or there is no descriptor.
+  package mutating func refused(_ cause: FailureCause) -> Failure {
+    switch state {
+    case .acquiring: break
+    case .attempting, .judging, .answering, .passingOn, .finished:
+      preconditionFailure("only an exchange that asks for a connection can be refused one")
+    }
+    state = .finished
+    return Failure(cause, verdict: .neverSent, attempts: attempts)
+  }
+
+  /// The kernel accepted bytes of the request on this attempt.
+  package mutating func requestBytesWritten(_ count: Int) {
+    switch state {
+    case .attempting(var attempt):
+      attempt.bytesWritten &+= UInt64(count)
+      state = .attempting(attempt)
+    case .answering(var attempt):
+      attempt.bytesWritten &+= UInt64(count)
+      state = .answering(attempt)
+    case .passingOn(var attempt):
+      attempt.bytesWritten &+= UInt64(count)
+      state = .passingOn(attempt)
+    case .acquiring, .judging, .finished:
+      preconditionFailure("bytes are written only on an attempt that goes on")
+    }
+  }
+
+  /// Bytes of the request were taken from the client and not kept: it outgrew the record. It can no longer be replayed.
+  package mutating func recordLost() {
+    isRecordWhole = false
+  }
+
+  /// The attempt's connection ended (end of file or an error, in reading or writing) before a whole response.
+  ///
+  /// Not for a response that is delimited by the close: that one ended well, see ``responseEnded(now:)``.
+  package mutating func connectionEnded(
+    _ observation: Observation, budget: inout ReplayBudget, now: Instant
+  ) -> AttemptEnd {
+    switch state {
+    case .attempting(let attempt):
+      let observation = completed(observation, of: attempt)
+      switch EvidenceRule.judge(observation) {
+      case .awaitReset(let span):
+        state = .judging(attempt)
+        return .awaitReset(until: now.advanced(by: span))
+      case .verdict(let verdict):
+        return settle(attempt, verdict: verdict, observation: observation, budget: &budget, now: now)
+      }
+    case .answering(let attempt):
+      return settle(attempt, verdict: .delivered, observation: observation, budget: &budget, now: now)
+    case .passingOn(let attempt):
+      state = .finished
+      lastVerdict = .delivered
+      return .abortClient(
+        failure(
+          withinResponse(observation), verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
+    case .acquiring, .judging, .finished:
+      preconditionFailure("only an attempt that goes on can end")
+    }
+  }
+
+  /// While the confirming RST is awaited the socket showed something new, or the wait is over.
+  ///
+  /// - Parameter isOver: whether the wait is over. When it is not and the evidence is still open, the wait goes on.
+  package mutating func resetWaitEnded(
+    _ observation: Observation, isOver: Bool, until deadline: Instant, budget: inout ReplayBudget, now: Instant
+  ) -> AttemptEnd {
+    guard case .judging(let attempt) = state else {
+      preconditionFailure("no RST is awaited")
+    }
+    let observation = completed(observation, of: attempt)
+    if !isOver, case .awaitReset = EvidenceRule.judge(observation) { return .awaitReset(until: deadline) }
+    let verdict = EvidenceRule.judgeAfterWait(observation)
+    return settle(attempt, verdict: verdict, observation: observation, budget: &budget, now: now)
+  }
+
+  // MARK: - The response
+
+  /// Whether the host has to measure SIOCOUTQ for the response head that just arrived.
+  package func mustCheckAnswer(responseCloses: Bool) -> Bool {
+    guard case .attempting(let attempt) = state else { return false }
+    return EvidenceRule.mustCheckAnswer(
+      idleAge: attempt.lease.idleAge, isReused: attempt.lease.isReused, responseCloses: responseCloses)
+  }
+
+  package enum ResponseFate: Sendable, Hashable {
+    /// It is the answer (or may be): pass it on.
+    case passOn
+    /// It cannot be the answer: pass nothing on, read nothing more as a response, observe the socket, and tell
+    /// ``resetWaitEnded(_:isOver:until:budget:now:)`` at the latest then.
+    case discard(until: Instant)
+  }
+
+  /// A response head is here, an interim one (1xx) included.
+  ///
+  /// - Parameters:
+  ///   - isInterim: a 1xx other than 101; another head follows.
+  ///   - couldAnswer: what ``EvidenceRule/couldAnswer(bytesWritten:unacknowledgedBytes:)`` says, or true where
+  ///     ``mustCheckAnswer(responseCloses:)`` asks for no check.
+  ///   - observation: of the socket as it is now; only used when it cannot be the answer.
+  package mutating func responseHeadArrived(
+    isInterim: Bool, couldAnswer: Bool, observation: @autoclosure () -> Observation, now: Instant
+  ) -> ResponseFate {
+    switch state {
+    case .attempting(var attempt):
+      guard couldAnswer, attempt.bytesWritten > 0 else {
+        attempt.sawUnaskedResponse = true
+        let wait = EvidenceRule.resetWait(completed(observation(), of: attempt))
+        state = .judging(attempt)
+        return .discard(until: now.advanced(by: wait))
+      }
+      if !isInterim { state = .answering(attempt) }
+      return .passOn
+    case .passingOn:
+      // The final head after an interim one that was passed on.
+      return .passOn
+    case .acquiring, .judging, .answering, .finished:
+      preconditionFailure("a response head arrives on an attempt that awaits one")
+    }
+  }
+
+  /// A byte of a response, an interim one included, was handed to the client's side. From here on nothing can be replayed.
+  package mutating func responsePassedOn() {
+    switch state {
+    case .attempting(let attempt), .answering(let attempt), .passingOn(let attempt):
+      state = .passingOn(attempt)
+    case .acquiring, .judging, .finished:
+      preconditionFailure("there is no response to pass on")
+    }
+  }
+
+  /// The whole response is here. The exchange is over as far as the upstream is concerned.
+  package mutating func responseEnded() {
+    switch state {
+    case .answering, .passingOn: state = .finished
+    case .acquiring, .attempting, .judging, .finished:
+      preconditionFailure("only a response that began can end")
+    }
+  }
+
+  /// What came is no response: it breaks the grammar or is another protocol.
+  ///
+  /// - Parameter couldAnswer: as for ``responseHeadArrived(isInterim:couldAnswer:observation:now:)``.
+  package mutating func responseInvalid(
+    _ cause: FailureCause, couldAnswer: Bool, observation: Observation, now: Instant
+  )
+    -> AttemptEnd
+  {
+    switch state {
+    case .attempting(var attempt):
+      if !couldAnswer {
+        attempt.sawUnaskedResponse = true
+        let wait = EvidenceRule.resetWait(completed(observation, of: attempt))
+        state = .judging(attempt)
+        return .awaitReset(until: now.advanced(by: wait))
+      }
+      lastVerdict = .delivered
+      return fail(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .invalidResponse)
+    case .answering(let attempt):
+      lastVerdict = .delivered
+      return fail(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .invalidResponse)
+    case .passingOn(let attempt):
+      lastVerdict = .delivered
+      state = .finished
+      return .abortClient(
+        failure(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
+    case .acquiring, .judging, .finished:
+      preconditionFailure("an invalid response arrives on an attempt that awaits one")
+    }
+  }
+
+  /// No byte came for too long: `.responseTimeout` before the head, `.idleBodyTimeout` within the response.
+  package mutating func timedOut(_ cause: FailureCause, observation: Observation) -> AttemptEnd {
+    switch state {
+    case .attempting(let attempt), .judging(let attempt), .answering(let attempt):
+      let verdict = EvidenceRule.judgeAfterWait(completed(observation, of: attempt))
+      lastVerdict = verdict
+      return fail(cause, verdict: verdict, lease: attempt.lease, notReplayed: .timedOut)
+    case .passingOn(let attempt):
+      lastVerdict = .delivered
+      state = .finished
+      return .abortClient(
+        failure(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
+    case .acquiring, .finished:
+      preconditionFailure("only an attempt can time out; a wait for a connection is refused")
+    }
+  }
+
+  // MARK: - The client
+
+  package enum ClientDeparture: UInt8, Sendable, Hashable, BitwiseCopyable {
+    /// Leave the pool's queue, or the connect.
+    case stopAcquiring
+    /// Close the upstream connection: nobody wants the rest.
+    case closeConnection
+    case nothing
+  }
+
+  /// The client went away.
+  package mutating func clientLeft() -> ClientDeparture {
+    defer { state = .finished }
+    switch state {
+    case .acquiring: return .stopAcquiring
+    case .attempting, .judging, .answering, .passingOn: return .closeConnection
+    case .finished: return .nothing
+    }
+  }
+
+  package var isFinished: Bool {
+    if case .finished = state { true } else { false }
+  }
+
+  /// Bytes of the request that the kernel accepted on the present attempt.
+  package var bytesWritten: UInt64 {
+    switch state {
+    case .attempting(let attempt), .judging(let attempt), .answering(let attempt), .passingOn(let attempt):
+      attempt.bytesWritten
+    case .acquiring, .finished: 0
+    }
+  }
+
+  // MARK: - Deciding
+
+  /// The host observes the socket; what the exchange itself knows it need not repeat.
+  private func completed(_ observation: Observation, of attempt: Attempt) -> Observation {
+    var observation = observation
+    observation.bytesSent = attempt.bytesWritten
+    if attempt.sawUnaskedResponse { observation.response = .cannotAnswer }
+    return observation
+  }
+
+  private mutating func settle(
+    _ attempt: Attempt, verdict: Verdict, observation: Observation, budget: inout ReplayBudget, now: Instant
+  ) -> AttemptEnd {
+    lastVerdict = verdict
+    let isLoss = !verdict.provesNoDelivery
+    if isLoss, !attempt.lease.isReused { freshLosses &+= 1 }
+    if let reason = objection(to: verdict) {
+      return fail(
+        cause(of: attempt, observation: observation, verdict: verdict), verdict: verdict, lease: attempt.lease,
+        notReplayed: reason)
+    }
+    guard budget.take(proven: verdict.provesNoDelivery, now: now) else {
+      return fail(
+        cause(of: attempt, observation: observation, verdict: verdict), verdict: verdict, lease: attempt.lease,
+        notReplayed: .budgetExhausted)
+    }
+    replays &+= 1
+    state = .acquiring
+    return .replayAfresh(verdict)
+  }
+
+  private func objection(to verdict: Verdict) -> NotReplayed? {
+    if !isIdempotent {
+      if !verdict.provesNoDelivery { return .notIdempotent }
+      switch policy.nonIdempotent {
+      case .proven: break
+      case .never: return .switchedOff
+      }
+    }
+    if !isRecordWhole { return .bodyNotKept }
+    if replays >= policy.maximumReplays { return .tooManyReplays }
+    if freshLosses >= policy.maximumFreshLosses { return .tooManyFreshLosses }
+    return nil
+  }
+
+  private func cause(of attempt: Attempt, observation: Observation, verdict: Verdict) -> FailureCause {
+    if case .answering = state { return withinResponse(observation) }
+    if attempt.sawUnaskedResponse { return .unaskedResponse }
+    if attempt.lease.isReused, verdict != .delivered { return .race }
+    switch observation.reading {
+    case .endOfFile: return .closedBeforeResponse
+    case .open, .failed: return .resetBeforeResponse
+    }
+  }
+
+  private func withinResponse(_ observation: Observation) -> FailureCause {
+    switch observation.reading {
+    case .endOfFile: .closedWithinResponse
+    case .open, .failed: .resetWithinResponse
+    }
+  }
+
+  private func failure(
+    _ cause: FailureCause, verdict: Verdict, lease: LeaseFacts?, notReplayed: NotReplayed?
+  ) -> Failure {
+    Failure(cause, verdict: verdict, lease: lease, attempts: attempts, notReplayed: notReplayed)
+  }
+
+  private mutating func fail(
+    _ cause: FailureCause, verdict: Verdict, lease: LeaseFacts?, notReplayed: NotReplayed
+  ) -> AttemptEnd {
+    let failure = failure(cause, verdict: verdict, lease: lease, notReplayed: notReplayed)
+    state = .finished
+    return .fail(failure)
+  }
+}

@@ -1,0 +1,100 @@
+/// What went wrong, by culprit and kind.
+package enum FailureCause: Sendable, Hashable {
+  // Connecting.
+  case connectRefused
+  case unreachable
+  case nameNotFound
+  case connectTimeout(after: Nanoseconds)
+  /// Any other failure to connect, with its `errno`.
+  case connectFailed(errorNumber: Int32)
+  // Waiting for a connection.
+  case poolQueueFull(limit: UInt32)
+  case waitTimeout(after: Nanoseconds)
+  case poolDraining
+  case descriptorLimit
+  // After sending.
+  case responseTimeout(after: Nanoseconds)
+  case idleBodyTimeout(after: Nanoseconds)
+  /// The keep-alive race: a connection that had idled was closed while the request was on its way.
+  case race
+  /// Closed in order (FIN) before a response.
+  case closedBeforeResponse
+  /// Reset, or another error, before a response.
+  case resetBeforeResponse
+  case closedWithinResponse
+  case resetWithinResponse
+  /// A response came that cannot be the answer: the server had not received a byte of the request.
+  case unaskedResponse
+  case invalidResponse(detail: String)
+  /// The bytes look like another protocol.
+  case doesNotSpeakHTTP(protocolName: String)
+  case upgradeFailed(detail: String)
+  /// Our own fault.
+  case proxyError(detail: String)
+}
+
+/// The end of an exchange that could not be answered, with what an operator needs to know of it.
+package struct Failure: Sendable, Hashable {
+  package var cause: FailureCause
+  /// What the evidence proves of the last attempt; `nil` when there was none to judge.
+  package var verdict: Verdict?
+  /// The connection of the last attempt; `nil` when there was none.
+  package var lease: LeaseFacts?
+  package var attempts: UInt8
+  package var notReplayed: NotReplayed?
+
+  package init(
+    _ cause: FailureCause, verdict: Verdict? = nil, lease: LeaseFacts? = nil, attempts: UInt8 = 0,
+    notReplayed: NotReplayed? = nil
+  ) {
+    self.cause = cause
+    self.verdict = verdict
+    self.lease = lease
+    self.attempts = attempts
+    self.notReplayed = notReplayed
+  }
+
+  /// The status to answer with (RFC 9110 section 15.6): 502, 503 or 504.
+  package var status: Int {
+    switch cause {
+    case .connectRefused, .unreachable, .nameNotFound, .connectFailed, .race, .closedBeforeResponse,
+      .resetBeforeResponse,
+      .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
+      .upgradeFailed:
+      502
+    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit: 503
+    case .connectTimeout, .responseTimeout, .idleBodyTimeout: 504
+    case .proxyError: 502
+    }
+  }
+
+  /// The `error` parameter of Proxy-Status (RFC 9209 section 2.3).
+  package var proxyStatusError: StaticString {
+    switch cause {
+    case .connectRefused: "connection_refused"
+    case .unreachable: "destination_ip_unroutable"
+    case .nameNotFound: "dns_error"
+    case .connectTimeout: "connection_timeout"
+    case .connectFailed: "destination_unavailable"
+    case .poolQueueFull, .waitTimeout: "connection_limit_reached"
+    case .poolDraining: "destination_unavailable"
+    case .descriptorLimit: "proxy_internal_error"
+    case .responseTimeout: "http_response_timeout"
+    case .idleBodyTimeout: "connection_read_timeout"
+    case .race, .closedBeforeResponse, .resetBeforeResponse: "connection_terminated"
+    case .closedWithinResponse, .resetWithinResponse: "http_response_incomplete"
+    case .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP: "http_protocol_error"
+    case .upgradeFailed: "http_upgrade_failed"
+    case .proxyError: "proxy_internal_error"
+    }
+  }
+
+  /// The `details` parameter of Proxy-Status: short, without the server's name.
+  package var details: String { "\(cause)" }
+
+  /// What happened, in words and figures.
+  package func sentence(server: String) -> String { "\(server): \(cause)" }
+
+  /// What would prevent it.
+  package var prevention: String { "" }
+}

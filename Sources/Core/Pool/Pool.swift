@@ -1,0 +1,639 @@
+/// The upstream connections of one server, as one thread has them.
+///
+/// ```
+///             connectSucceeded          leaseReturned
+///  connecting ----------------> leased ---------------> closed
+///      |                        ^    |                    ^
+///      | connectFailed          |    | leaseReturned      | connectionClosed, sweep, eviction
+///      v         requestArrived |    v                    |
+///    closed                     +-- idle ----------------->+
+///                                    | sweep               |
+///                                    +-----> sentinel ---->+
+/// ```
+///
+/// A pure state machine: it opens and closes nothing, it says what is to be opened and closed. Whenever an effect names a connection
+/// to close, the pool has already forgotten it, and its slot may be given to the next one: act on effects in order, at once.
+/// Every method costs a constant time and allocates nothing, but for the growth of the slot table up to its limit.
+package struct Pool: ~Copyable {
+  /// What a slot holds. `idle` and `sentinel` slots are linked into the list of that name.
+  private enum SlotState: BitwiseCopyable {
+    /// Free. Next: connecting.
+    case closed
+    /// A connect is under way; for this exchange, unless it left. Next: leased, idle, closed.
+    case connecting(ExchangeID?)
+    /// Carries an exchange. Next: idle, leased (handed over), draining, closed.
+    case leased
+    /// Carries its last exchange: the pool drains. Next: closed.
+    case draining
+    /// Waits for an exchange. Next: leased, sentinel, closed.
+    case idle
+    /// Waits for the server to close it; never leased again. Next: closed.
+    case sentinel
+  }
+
+  private struct Slot: BitwiseCopyable {
+    var state: SlotState = .closed
+    var generation: UInt32 = 0
+    /// Towards the younger neighbour in its list; or the next free slot.
+    var previous: UInt32 = Pool.none
+    /// Towards the older neighbour in its list.
+    var next: UInt32 = Pool.none
+    var uses: UInt32 = 0
+    var openedAt = Instant(nanoseconds: 0)
+    var idleSince = Instant(nanoseconds: 0)
+    /// A sentinel's survival is told when it reaches this idle age.
+    var reportAge = Nanoseconds.unlimited
+  }
+
+  /// A list of slots, the youngest first, linked through the slots.
+  private struct SlotList: BitwiseCopyable {
+    var youngest: UInt32 = Pool.none
+    var oldest: UInt32 = Pool.none
+    var count: UInt32 = 0
+  }
+
+  private struct Waiter: BitwiseCopyable {
+    var exchange: ExchangeID
+    var freshOnly: Bool
+    var isWaiting: Bool
+    var generation: UInt32
+    var deadline: Instant
+    var previous: UInt32
+    var next: UInt32
+  }
+
+  private static let none = UInt32.max
+
+  package let settings: PoolSettings
+  private var slots: [Slot] = []
+  private var freeSlot = Pool.none
+  private var idle = SlotList()
+  private var sentinels = SlotList()
+  private var connectingCount: UInt32 = 0
+  private var leasedCount: UInt32 = 0
+  private var waiters: [Waiter] = []
+  private var freeWaiter = Pool.none
+  private var firstWaiter = Pool.none
+  private var lastWaiter = Pool.none
+  private var waitingCount: UInt32 = 0
+  private var isDraining = false
+
+  package init(settings: PoolSettings) {
+    self.settings = settings
+  }
+
+  // MARK: - Requests
+
+  /// The fate of an exchange that asks for a connection.
+  package enum Admission: ~Copyable {
+    /// Send on this connection.
+    case lease(Lease)
+    /// Open this connection for the exchange; close the other one first, if there is one.
+    case connect(ConnectionID, closeFirst: ConnectionID?)
+    /// All connections are busy: the exchange waits for its turn, at most until then.
+    case wait(WaitTicket, until: Instant)
+    /// Fail the exchange.
+    case refused(Refusal)
+  }
+
+  package enum Refusal: UInt8, Sendable, Hashable, BitwiseCopyable {
+    /// As many exchanges wait as may.
+    case queueFull
+    /// The pool drains and opens nothing any more.
+    case draining
+  }
+
+  /// An exchange needs a connection.
+  ///
+  /// - Parameters:
+  ///   - idempotent: whether its method is; another one takes no connection beyond `bounds.provenAge`.
+  ///   - freshOnly: a replay, or a client that wants no reuse.
+  ///   - bounds: the idle window as it is now.
+  package mutating func requestArrived(
+    _ exchange: ExchangeID, idempotent: Bool, freshOnly: Bool, bounds: IdleBounds, now: Instant
+  ) -> Admission {
+    if isDraining { return .refused(.draining) }
+    if waitingCount == 0 {
+      if !freshOnly, let slot = leasableSlot(idempotent: idempotent, bounds: bounds, now: now) {
+        Pool.unlink(slot, from: &idle, in: &slots)
+        return .lease(lease(slot, to: exchange, now: now))
+      }
+      if let opening = openConnection(for: exchange) {
+        return .connect(opening.opened, closeFirst: opening.closed)
+      }
+    }
+    guard waitingCount < settings.maximumWaiting else { return .refused(.queueFull) }
+    let deadline = now.advanced(by: settings.maximumWait)
+    return .wait(enqueue(exchange, freshOnly: freshOnly, deadline: deadline), until: deadline)
+  }
+
+  /// The host looked at a leased connection before writing and found that the server had closed it or had spoken unasked.
+  /// The connection is forgotten (close it) and the exchange asks again, in the same step, so that nobody takes the room.
+  package mutating func leaseFoundStale(
+    _ lease: consuming Lease, idempotent: Bool, freshOnly: Bool, bounds: IdleBounds, now: Instant
+  ) -> Admission {
+    let exchange = lease.exchange
+    let slot = endLease(lease)
+    free(slot)
+    if isDraining { return .refused(.draining) }
+    if !freshOnly, let younger = leasableSlot(idempotent: idempotent, bounds: bounds, now: now) {
+      Pool.unlink(younger, from: &idle, in: &slots)
+      return .lease(self.lease(younger, to: exchange, now: now))
+    }
+    guard let opening = openConnection(for: exchange) else {
+      preconditionFailure("a connection was just given up, so there is room for one")
+    }
+    return .connect(opening.opened, closeFirst: opening.closed)
+  }
+
+  // MARK: - Connections
+
+  /// Room that has become free: the exchange that waited longest gets a connection opened.
+  package enum Room: Sendable, Hashable, BitwiseCopyable {
+    case unused
+    case connect(ConnectionID, for: ExchangeID)
+  }
+
+  /// The fate of a connection that was just opened.
+  package enum Connected: ~Copyable {
+    /// Send the lease's exchange on it. It is the one that asked, or one that waited if that one left.
+    case lease(Lease)
+    /// Nobody needs it now: watch it as any idle connection. Close the other one, if there is one.
+    case keptIdle(close: ConnectionID?)
+    /// Nobody needs it and it may not stay: close it.
+    case close
+  }
+
+  package mutating func connectSucceeded(_ connection: ConnectionID, bounds: IdleBounds, now: Instant) -> Connected {
+    let slot = checked(connection)
+    guard case .connecting(let owner) = slots[Int(slot)].state else {
+      preconditionFailure("only a connecting connection can succeed to connect")
+    }
+    connectingCount -= 1
+    slots[Int(slot)].openedAt = now
+    slots[Int(slot)].idleSince = now
+    if let exchange = owner ?? dequeue()?.exchange {
+      return .lease(lease(slot, to: exchange, now: now))
+    }
+    guard !isDraining, settings.reuses, bounds.leaseLimit > .zero, settings.maximumIdleConnections > 0 else {
+      free(slot)
+      return .close
+    }
+    return .keptIdle(close: keepIdle(slot, now: now))
+  }
+
+  /// The connect failed; the host tells the exchange, if it is still there. The room goes to whoever waits.
+  package mutating func connectFailed(_ connection: ConnectionID, now: Instant) -> Room {
+    let slot = checked(connection)
+    guard case .connecting = slots[Int(slot)].state else {
+      preconditionFailure("only a connecting connection can fail to connect")
+    }
+    connectingCount -= 1
+    free(slot)
+    return useRoom()
+  }
+
+  /// The exchange for which a connection is being opened left. The connect goes on: somebody else may use it.
+  package mutating func connectingExchangeLeft(_ connection: ConnectionID) {
+    let slot = checked(connection)
+    guard case .connecting = slots[Int(slot)].state else {
+      preconditionFailure("only a connecting connection has an exchange that waits for it")
+    }
+    slots[Int(slot)].state = .connecting(nil)
+  }
+
+  /// Why a connection that came back is not kept.
+  package enum CloseReason: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
+    /// The exchange left it in a state that cannot carry another one.
+    case notReusable
+    case reuseOff
+    case draining
+    case maximumUses
+    case maximumConnectionAge
+    /// The server closes connections at this age, or after so many requests, or keeps none.
+    case learnedLimit
+    /// The exchange that waits longest wants a fresh connection.
+    case freshWanted
+    case maximumIdleConnections
+    case maximumIdleAge
+    /// Idle beyond the window, and enough sentinels stand.
+    case idleWindow
+    /// Closed to make room for a fresh one.
+    case evicted
+  }
+
+  /// The fate of a connection whose lease was given back.
+  package enum Returned: ~Copyable {
+    /// Watch it as an idle connection. Close the other one, if there is one: too many are idle.
+    case keptIdle(close: ConnectionID?)
+    /// Send this exchange, which waited, on it.
+    case handOver(Lease)
+    /// Close it, then use the room.
+    case close(CloseReason, Room)
+  }
+
+  /// An attempt is over.
+  ///
+  /// - Parameter reusable: whether the exchange left the connection ready for the next one: both messages complete, nothing said `close`.
+  package mutating func leaseReturned(
+    _ lease: consuming Lease, reusable: Bool, bounds: IdleBounds, now: Instant
+  ) -> Returned {
+    let slot = endLease(lease)
+    slots[Int(slot)].idleSince = now
+    if let reason = reasonToClose(slot, reusable: reusable, bounds: bounds, now: now) {
+      if reason == .learnedLimit, bounds.leaseLimit == .zero, sentinels.count < settings.maximumSentinels,
+        waitingCount == 0
+      {
+        slots[Int(slot)].state = .sentinel
+        standSentinel(slot, bounds: bounds)
+        return .keptIdle(close: nil)
+      }
+      free(slot)
+      return .close(reason, useRoom())
+    }
+    if let waiter = dequeue() {
+      return .handOver(self.lease(slot, to: waiter.exchange, now: now))
+    }
+    return .keptIdle(close: keepIdle(slot, now: now))
+  }
+
+  /// A connection that was idle, or a sentinel, is gone: the server closed it or said something unasked. The host closes its side.
+  package mutating func connectionClosed(_ connection: ConnectionID, now: Instant) -> Room {
+    let slot = checked(connection)
+    switch slots[Int(slot)].state {
+    case .idle: Pool.unlink(slot, from: &idle, in: &slots)
+    case .sentinel: Pool.unlink(slot, from: &sentinels, in: &slots)
+    case .closed, .connecting, .leased, .draining:
+      preconditionFailure("only a connection that nobody uses can close by itself; the others come back as leases")
+    }
+    free(slot)
+    return useRoom()
+  }
+
+  /// What is known of a connection, for the learner and the log; ask before ``connectionClosed(_:now:)``.
+  package func facts(of connection: ConnectionID, now: Instant) -> LeaseFacts {
+    let slot = checked(connection)
+    return facts(slot, now: now)
+  }
+
+  /// Whether the pool still knows the connection: an event that was under way may name one that is gone.
+  package func knows(_ connection: ConnectionID) -> Bool {
+    guard connection.slot < slots.count else { return false }
+    let slot = slots[Int(connection.slot)]
+    guard slot.generation == connection.generation else { return false }
+    if case .closed = slot.state { return false }
+    return true
+  }
+
+  /// Whether the connection is idle or a sentinel: the host watches it for a FIN.
+  package func isIdle(_ connection: ConnectionID) -> Bool {
+    guard knows(connection) else { return false }
+    switch slots[Int(connection.slot)].state {
+    case .idle, .sentinel: return true
+    case .closed, .connecting, .leased, .draining: return false
+    }
+  }
+
+  // MARK: - Waiting
+
+  /// An exchange left the queue before its turn: its client went away.
+  package mutating func waitingExchangeLeft(_ ticket: WaitTicket) {
+    guard waiters[Int(ticket.slot)].generation == ticket.generation, waiters[Int(ticket.slot)].isWaiting else {
+      preconditionFailure("this exchange does not wait any more")
+    }
+    remove(ticket.slot)
+  }
+
+  /// The next exchange whose wait is over; ask until `nil`. Fail it.
+  package mutating func waitExpired(now: Instant) -> ExchangeID? {
+    guard firstWaiter != Pool.none, waiters[Int(firstWaiter)].deadline <= now else { return nil }
+    return dequeue()?.exchange
+  }
+
+  /// When the next wait ends; `nil` when nobody waits.
+  package var nextWaitExpiry: Instant? {
+    firstWaiter == Pool.none ? nil : waiters[Int(firstWaiter)].deadline
+  }
+
+  // MARK: - Time
+
+  /// One step of tidying up.
+  package enum Sweep: Sendable, Hashable, BitwiseCopyable {
+    /// Close this connection.
+    case close(ConnectionID, CloseReason)
+    /// Tell the learner that the server still keeps a sentinel at this idle age. `close` when the sentinel has served.
+    case sentinelSurvived(ConnectionID, idleAge: Nanoseconds, close: Bool)
+    /// Nothing more to do; sweep again then (``Instant/distantFuture``: not before something comes back).
+    case done(next: Instant)
+  }
+
+  /// Closes what may not be leased any more, one connection a call; call until `done`.
+  package mutating func sweep(bounds: IdleBounds, now: Instant) -> Sweep {
+    while idle.oldest != Pool.none {
+      let slot = idle.oldest
+      let age = now.since(slots[Int(slot)].idleSince)
+      if age >= settings.maximumIdleAge {
+        Pool.unlink(slot, from: &idle, in: &slots)
+        return .close(free(slot), .maximumIdleAge)
+      }
+      guard age >= bounds.leaseLimit else { break }
+      Pool.unlink(slot, from: &idle, in: &slots)
+      guard sentinels.count < settings.maximumSentinels else { return .close(free(slot), .idleWindow) }
+      slots[Int(slot)].state = .sentinel
+      standSentinel(slot, bounds: bounds)
+    }
+    var next = Instant.distantFuture
+    if idle.oldest != Pool.none {
+      let limit = min(bounds.leaseLimit, settings.maximumIdleAge)
+      next = slots[Int(idle.oldest)].idleSince.advanced(by: limit)
+    }
+    var slot = sentinels.oldest
+    while slot != Pool.none {
+      let age = now.since(slots[Int(slot)].idleSince)
+      if age >= settings.maximumIdleAge {
+        Pool.unlink(slot, from: &sentinels, in: &slots)
+        return .sentinelSurvived(free(slot), idleAge: age, close: true)
+      }
+      if age >= slots[Int(slot)].reportAge {
+        slots[Int(slot)].reportAge = age * 2
+        return .sentinelSurvived(identifier(slot), idleAge: age, close: false)
+      }
+      let due = min(slots[Int(slot)].reportAge, settings.maximumIdleAge)
+      next = min(next, slots[Int(slot)].idleSince.advanced(by: due))
+      slot = slots[Int(slot)].previous
+    }
+    return .done(next: next)
+  }
+
+  /// One step of draining.
+  package enum Drain: Sendable, Hashable, BitwiseCopyable {
+    case close(ConnectionID)
+    /// Abandon this connect; whoever it was for is failed.
+    case abandonConnect(ConnectionID, ExchangeID?)
+    case fail(ExchangeID)
+    /// The rest carry their last exchange; `drained` says when they are done.
+    case done
+  }
+
+  /// The server is no longer wanted. Call until `done`; leased connections close when they come back.
+  package mutating func drain() -> Drain {
+    isDraining = true
+    if idle.oldest != Pool.none {
+      let slot = idle.oldest
+      Pool.unlink(slot, from: &idle, in: &slots)
+      return .close(free(slot))
+    }
+    if sentinels.oldest != Pool.none {
+      let slot = sentinels.oldest
+      Pool.unlink(slot, from: &sentinels, in: &slots)
+      return .close(free(slot))
+    }
+    if let waiter = dequeue() { return .fail(waiter.exchange) }
+    for slot in slots.indices {
+      switch slots[slot].state {
+      case .connecting(let exchange):
+        connectingCount -= 1
+        return .abandonConnect(free(UInt32(slot)), exchange)
+      case .leased: slots[slot].state = .draining
+      case .closed, .draining: break
+      case .idle, .sentinel: preconditionFailure("all idle connections were closed above")
+      }
+    }
+    return .done
+  }
+
+  package var isDrained: Bool { isDraining && connectionCount == 0 && waitingCount == 0 }
+
+  // MARK: - Numbers
+
+  package struct Counts: Sendable, Hashable, BitwiseCopyable {
+    package var connecting: UInt32
+    package var leased: UInt32
+    package var idle: UInt32
+    package var sentinels: UInt32
+    package var waiting: UInt32
+  }
+
+  package var counts: Counts {
+    Counts(
+      connecting: connectingCount, leased: leasedCount, idle: idle.count, sentinels: sentinels.count,
+      waiting: waitingCount)
+  }
+
+  package var connectionCount: UInt32 { connectingCount + leasedCount + idle.count + sentinels.count }
+
+  // MARK: - Leasing
+
+  /// How many idle connections one request looks at. The list is in order of idle age, but only roughly of connection age and not of
+  /// uses, so one that has had its share of them must not hide the others.
+  private static let maximumLooks = 4
+
+  private func leasableSlot(idempotent: Bool, bounds: IdleBounds, now: Instant) -> UInt32? {
+    var slot = idle.youngest
+    var looks = 0
+    while slot != Pool.none, looks < Pool.maximumLooks {
+      let idleAge = now.since(slots[Int(slot)].idleSince)
+      let connectionAge = now.since(slots[Int(slot)].openedAt)
+      if connectionAge < settings.maximumConnectionAge, idleAge < settings.maximumIdleAge,
+        bounds.allows(
+          idempotent: idempotent, idleAge: idleAge, connectionAge: connectionAge, uses: slots[Int(slot)].uses)
+      {
+        return slot
+      }
+      slot = slots[Int(slot)].next
+      looks += 1
+    }
+    return nil
+  }
+
+  private mutating func lease(_ slot: UInt32, to exchange: ExchangeID, now: Instant) -> Lease {
+    let facts = facts(slot, now: now)
+    slots[Int(slot)].uses += 1
+    slots[Int(slot)].state = .leased
+    leasedCount += 1
+    return Lease(facts: facts, exchange: exchange)
+  }
+
+  private mutating func endLease(_ lease: consuming Lease) -> UInt32 {
+    let slot = checked(lease.end().connection)
+    switch slots[Int(slot)].state {
+    case .leased, .draining: leasedCount -= 1
+    case .closed, .connecting, .idle, .sentinel:
+      preconditionFailure("a lease came back for a connection that is not leased")
+    }
+    return slot
+  }
+
+  private func facts(_ slot: UInt32, now: Instant) -> LeaseFacts {
+    let idleAge = now.since(slots[Int(slot)].idleSince)
+    return LeaseFacts(
+      connection: identifier(slot), idleAge: idleAge,
+      connectionAge: now.since(slots[Int(slot)].openedAt),
+      uses: slots[Int(slot)].uses, lookFirst: idleAge > EvidenceRule.unguardedIdleAge)
+  }
+
+  private func reasonToClose(_ slot: UInt32, reusable: Bool, bounds: IdleBounds, now: Instant) -> CloseReason? {
+    if !reusable { return .notReusable }
+    if isDraining { return .draining }
+    if !settings.reuses { return .reuseOff }
+    if slots[Int(slot)].uses >= settings.maximumUses { return .maximumUses }
+    let age = now.since(slots[Int(slot)].openedAt)
+    if age >= settings.maximumConnectionAge { return .maximumConnectionAge }
+    if bounds.leaseLimit <= .zero || age >= bounds.connectionAgeLimit || slots[Int(slot)].uses >= bounds.usesLimit {
+      return .learnedLimit
+    }
+    if firstWaiter != Pool.none {
+      return waiters[Int(firstWaiter)].freshOnly ? .freshWanted : nil
+    }
+    return settings.maximumIdleConnections == 0 ? .maximumIdleConnections : nil
+  }
+
+  private mutating func keepIdle(_ slot: UInt32, now: Instant) -> ConnectionID? {
+    var closed: ConnectionID?
+    if idle.count >= settings.maximumIdleConnections {
+      let oldest = idle.oldest
+      Pool.unlink(oldest, from: &idle, in: &slots)
+      closed = free(oldest)
+    }
+    slots[Int(slot)].state = .idle
+    slots[Int(slot)].idleSince = now
+    Pool.link(slot, into: &idle, in: &slots)
+    return closed
+  }
+
+  // MARK: - Sentinels
+
+  /// A sentinel's survival is news at twice the idle window, and not before this much more.
+  private static let sentinelReportFloor = Nanoseconds.milliseconds(100)
+
+  private mutating func standSentinel(_ slot: UInt32, bounds: IdleBounds) {
+    slots[Int(slot)].reportAge = bounds.leaseLimit * 2 + Pool.sentinelReportFloor
+    Pool.link(slot, into: &sentinels, in: &slots)
+  }
+
+  // MARK: - Room
+
+  private mutating func openConnection(for exchange: ExchangeID) -> (opened: ConnectionID, closed: ConnectionID?)? {
+    var victim = Pool.none
+    if connectionCount >= settings.maximumConnections {
+      if sentinels.oldest != Pool.none {
+        victim = sentinels.oldest
+        Pool.unlink(victim, from: &sentinels, in: &slots)
+      } else if idle.oldest != Pool.none {
+        victim = idle.oldest
+        Pool.unlink(victim, from: &idle, in: &slots)
+      } else {
+        return nil
+      }
+    }
+    let closed = victim == Pool.none ? nil : free(victim)
+    return (open(for: exchange), closed)
+  }
+
+  private mutating func useRoom() -> Room {
+    guard connectionCount < settings.maximumConnections, let waiter = dequeue() else { return .unused }
+    return .connect(open(for: waiter.exchange), for: waiter.exchange)
+  }
+
+  private mutating func open(for exchange: ExchangeID) -> ConnectionID {
+    let slot: UInt32
+    if freeSlot != Pool.none {
+      slot = freeSlot
+      freeSlot = slots[Int(slot)].previous
+    } else {
+      slot = UInt32(slots.count)
+      slots.append(Slot())
+    }
+    slots[Int(slot)].state = .connecting(exchange)
+    slots[Int(slot)].uses = 0
+    slots[Int(slot)].previous = Pool.none
+    connectingCount += 1
+    return identifier(slot)
+  }
+
+  /// Forgets a connection that is in no list; returns the name that it had.
+  @discardableResult
+  private mutating func free(_ slot: UInt32) -> ConnectionID {
+    let identifier = identifier(slot)
+    slots[Int(slot)].state = .closed
+    slots[Int(slot)].generation &+= 1
+    slots[Int(slot)].next = Pool.none
+    slots[Int(slot)].previous = freeSlot
+    freeSlot = slot
+    return identifier
+  }
+
+  private func identifier(_ slot: UInt32) -> ConnectionID {
+    ConnectionID(slot: slot, generation: slots[Int(slot)].generation)
+  }
+
+  private func checked(_ connection: ConnectionID) -> UInt32 {
+    precondition(knows(connection), "the pool does not know this connection (any more)")
+    return connection.slot
+  }
+
+  // MARK: - Lists
+
+  private static func link(_ slot: UInt32, into list: inout SlotList, in slots: inout [Slot]) {
+    slots[Int(slot)].previous = Pool.none
+    slots[Int(slot)].next = list.youngest
+    if list.youngest != Pool.none {
+      slots[Int(list.youngest)].previous = slot
+    } else {
+      list.oldest = slot
+    }
+    list.youngest = slot
+    list.count += 1
+  }
+
+  private static func unlink(_ slot: UInt32, from list: inout SlotList, in slots: inout [Slot]) {
+    let previous = slots[Int(slot)].previous
+    let next = slots[Int(slot)].next
+    if previous != Pool.none { slots[Int(previous)].next = next } else { list.youngest = next }
+    if next != Pool.none { slots[Int(next)].previous = previous } else { list.oldest = previous }
+    slots[Int(slot)].previous = Pool.none
+    slots[Int(slot)].next = Pool.none
+    list.count -= 1
+  }
+
+  private mutating func enqueue(_ exchange: ExchangeID, freshOnly: Bool, deadline: Instant) -> WaitTicket {
+    let index: UInt32
+    if freeWaiter != Pool.none {
+      index = freeWaiter
+      freeWaiter = waiters[Int(index)].next
+    } else {
+      index = UInt32(waiters.count)
+      waiters.append(
+        Waiter(
+          exchange: exchange, freshOnly: false, isWaiting: false, generation: 0, deadline: deadline,
+          previous: Pool.none, next: Pool.none))
+    }
+    waiters[Int(index)] = Waiter(
+      exchange: exchange, freshOnly: freshOnly, isWaiting: true, generation: waiters[Int(index)].generation,
+      deadline: deadline, previous: lastWaiter, next: Pool.none)
+    if lastWaiter != Pool.none { waiters[Int(lastWaiter)].next = index } else { firstWaiter = index }
+    lastWaiter = index
+    waitingCount += 1
+    return WaitTicket(slot: index, generation: waiters[Int(index)].generation)
+  }
+
+  private mutating func dequeue() -> Waiter? {
+    guard firstWaiter != Pool.none else { return nil }
+    let waiter = waiters[Int(firstWaiter)]
+    remove(firstWaiter)
+    return waiter
+  }
+
+  private mutating func remove(_ index: UInt32) {
+    let previous = waiters[Int(index)].previous
+    let next = waiters[Int(index)].next
+    if previous != Pool.none { waiters[Int(previous)].next = next } else { firstWaiter = next }
+    if next != Pool.none { waiters[Int(next)].previous = previous } else { lastWaiter = previous }
+    waiters[Int(index)].isWaiting = false
+    waiters[Int(index)].generation &+= 1
+    waiters[Int(index)].previous = Pool.none
+    waiters[Int(index)].next = freeWaiter
+    freeWaiter = index
+    waitingCount -= 1
+  }
+}
