@@ -1,0 +1,113 @@
+// A response is not passed on but written anew, from what was understood of it.
+
+extension ResponseHead {
+  /// Never copied: they concern the upstream's connection, or they are written below from what was understood.
+  private static let replaced: KnownFields = [
+    KnownFields(.connection), KnownFields(.keepAlive), KnownFields(.proxyConnection), KnownFields(.proxyAuthenticate),
+    KnownFields(.proxyAuthenticationInfo), KnownFields(.transferCodings), KnownFields(.transferEncoding),
+    KnownFields(.contentLength), KnownFields(.upgrade), KnownFields(.http2Settings), KnownFields(.lookalike),
+  ]
+
+  /// How the content goes to a client of `version`: HTTP/1.0 knows no chunks, and HTTP/1.1 gets them where the upstream
+  /// would have closed, so that the client's connection survives and a cut is seen as one.
+  package func framing(forClient version: HTTPVersion) -> ResponseFraming {
+    switch framing {
+    case .none, .contentLength: framing
+    case .chunked, .untilClose: version == .http11 ? .chunked : .untilClose
+    }
+  }
+
+  /// Writes the response as it goes to the client, always as HTTP/1.1 (RFC 9110 section 2.5).
+  ///
+  /// - Parameters:
+  ///   - bytes: what the head was parsed from.
+  ///   - fields: what the head's fields were parsed into.
+  ///   - clientKeepsAlive: whether the client's connection stays open behind this response; else it is told so.
+  ///   - bodyFraming: how the content is sent, as a rule ``framing(forClient:)``. `untilClose` implies that it closes.
+  ///   - keepAliveTimeout: seconds to advertise in Keep-Alive while the connection stays open.
+  ///   - via: the name that this proxy gives itself in Via; nil writes none.
+  ///   - proxyStatus: the value of a further Proxy-Status field.
+  ///   - date: the value of Date for a response that has none (RFC 9110 section 6.6.1).
+  package func write(
+    to buffer: inout ByteBuffer, bytes: RawSpan, fields: borrowing FieldTable, clientVersion: HTTPVersion,
+    clientKeepsAlive: Bool, bodyFraming: ResponseFraming, keepAliveTimeout: UInt32? = nil, via: [UInt8]? = nil,
+    proxyStatus: [UInt8]? = nil, date: [UInt8]? = nil
+  ) {
+    buffer.reserve(byteCount + 256)
+    buffer.append("HTTP/1.1 ")
+    buffer.append(decimal: UInt64(status))
+    buffer.append(ByteClass.space)
+    buffer.append(bytes.part(reason))
+    buffer.appendLineEnd()
+    var dropped = Self.replaced
+    if bodyFraming != .chunked { dropped.formUnion(KnownFields(.trailer)) }
+    for index in 0..<fields.count {
+      let field = fields[index]
+      if dropped.contains(field.known) || field.isNominated { continue }
+      buffer.appendField(bytes, field)
+    }
+    if let date, status >= 200, !fields.contains(.date) {
+      buffer.append("Date: ")
+      buffer.append(date)
+      buffer.appendLineEnd()
+    }
+    if let via { Via.write(to: &buffer, version, via) }
+    if let proxyStatus {
+      buffer.append("Proxy-Status: ")
+      buffer.append(proxyStatus)
+      buffer.appendLineEnd()
+    }
+    writeFraming(to: &buffer, bodyFraming)
+    writeConnection(
+      to: &buffer, bytes, clientVersion, clientKeepsAlive && bodyFraming != .untilClose, keepAliveTimeout)
+    buffer.appendLineEnd()
+  }
+
+  private func writeFraming(to buffer: inout ByteBuffer, _ bodyFraming: ResponseFraming) {
+    switch bodyFraming {
+    case .none:
+      guard let declaredLength else { return }
+      buffer.append("Content-Length: ")
+      buffer.append(decimal: declaredLength)
+      buffer.appendLineEnd()
+    case .contentLength(let length):
+      buffer.append("Content-Length: ")
+      buffer.append(decimal: length)
+      buffer.appendLineEnd()
+    case .chunked: buffer.append("Transfer-Encoding: chunked\r\n")
+    case .untilClose: break
+    }
+  }
+
+  private func writeConnection(
+    to buffer: inout ByteBuffer, _ bytes: RawSpan, _ clientVersion: HTTPVersion, _ keepsAlive: Bool,
+    _ keepAliveTimeout: UInt32?
+  ) {
+    if isInterim { return }
+    if !upgrade.isEmpty {
+      buffer.append("Upgrade: ")
+      buffer.append(bytes.part(upgrade))
+      buffer.append(keepsAlive || status == 101 ? "\r\nConnection: upgrade\r\n" : "\r\nConnection: upgrade, close\r\n")
+      return
+    }
+    ConnectionOptions.write(to: &buffer, clientVersion, keepsAlive, keepAliveTimeout)
+  }
+}
+
+extension ConnectionOptions {
+  /// Tells the client what becomes of its connection, where that is not what its version takes for granted.
+  static func write(
+    to buffer: inout ByteBuffer, _ clientVersion: HTTPVersion, _ keepsAlive: Bool, _ keepAliveTimeout: UInt32?
+  ) {
+    guard keepsAlive else {
+      buffer.append("Connection: close\r\n")
+      return
+    }
+    if clientVersion == .http10 || keepAliveTimeout != nil { buffer.append("Connection: keep-alive\r\n") }
+    if let keepAliveTimeout {
+      buffer.append("Keep-Alive: timeout=")
+      buffer.append(decimal: UInt64(keepAliveTimeout))
+      buffer.appendLineEnd()
+    }
+  }
+}
