@@ -4,7 +4,10 @@ package enum KnownField: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyabl
   case other
   /// Any other name that begins with `X-Forwarded-`.
   case xForwardedOther
-  /// A name that becomes one of the others' when "_" is taken for "-", as CGI-like servers do. See ``FieldTable``.
+  /// A name that becomes one of the others when "_" is taken for "-", as CGI-like servers do.
+  ///
+  /// Such a server would see two of the same field, or one that a client has no right to set, so it is not passed on.
+  /// Other names with underscores are.
   case lookalike
   case host
   case connection
@@ -60,10 +63,34 @@ extension KnownField {
   /// The tag of the name in `range`, which must be a token.
   @inline(__always)
   static func recognise(_ bytes: RawSpan, _ range: ByteRange) -> KnownField {
+    let known = recognise(bytes, range, dashing: false)
+    if known == .other && hasUnderscore(bytes, range) { return recogniseLookalike(bytes, range) }
+    return known
+  }
+
+  /// - Parameter dashing: whether "_" is taken for "-".
+  @inline(__always)
+  private static func recognise(_ bytes: RawSpan, _ range: ByteRange, dashing: Bool) -> KnownField {
     let count = range.count
-    let first = bytes.packedLowercase(at: range.start, count: Swift.min(count, 8))
+    let first = bytes.packedName(at: range.start, count: Swift.min(count, 8), dashing: dashing)
     guard count > 8 else { return recogniseShort(count, first) }
-    return recogniseLong(bytes, range, first)
+    return recogniseLong(bytes, range, first, dashing: dashing)
+  }
+
+  @inline(__always)
+  private static func hasUnderscore(_ bytes: RawSpan, _ range: ByteRange) -> Bool {
+    var offset = range.start
+    while offset < range.end {
+      let word = bytes.packed(at: offset, count: Swift.min(8, range.end &- offset)) ^ 0x5f5f_5f5f_5f5f_5f5f
+      if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
+      offset &+= 8
+    }
+    return false
+  }
+
+  @inline(never)
+  private static func recogniseLookalike(_ bytes: RawSpan, _ range: ByteRange) -> KnownField {
+    recognise(bytes, range, dashing: true) == .other ? .other : .lookalike
   }
 
   @inline(__always)
@@ -99,54 +126,56 @@ extension KnownField {
   }
 
   @inline(__always)
-  private static func recogniseLong(_ bytes: RawSpan, _ range: ByteRange, _ first: UInt64) -> KnownField {
-    let last = bytes.packedLowercase(at: range.end &- 8, count: 8)
+  private static func recogniseLong(
+    _ bytes: RawSpan, _ range: ByteRange, _ first: UInt64, dashing: Bool
+  ) -> KnownField {
+    let last = bytes.packedName(at: range.end &- 8, count: 8, dashing: dashing)
     switch range.count {
     case 9:
-      if matches("forwarded", first, last, bytes, range) { return .forwarded }
-      if matches("x-real-ip", first, last, bytes, range) { return .xRealIP }
+      if matches("forwarded", first, last, bytes, range, dashing) { return .forwarded }
+      if matches("x-real-ip", first, last, bytes, range, dashing) { return .xRealIP }
     case 10:
-      if matches("connection", first, last, bytes, range) { return .connection }
-      if matches("keep-alive", first, last, bytes, range) { return .keepAlive }
-      if matches("tracestate", first, last, bytes, range) { return .tracestate }
-      if matches("set-cookie", first, last, bytes, range) { return .setCookie }
-      if matches("user-agent", first, last, bytes, range) { return .userAgent }
+      if matches("connection", first, last, bytes, range, dashing) { return .connection }
+      if matches("keep-alive", first, last, bytes, range, dashing) { return .keepAlive }
+      if matches("tracestate", first, last, bytes, range, dashing) { return .tracestate }
+      if matches("set-cookie", first, last, bytes, range, dashing) { return .setCookie }
+      if matches("user-agent", first, last, bytes, range, dashing) { return .userAgent }
     case 11:
-      if matches("traceparent", first, last, bytes, range) { return .traceparent }
-      if matches("retry-after", first, last, bytes, range) { return .retryAfter }
+      if matches("traceparent", first, last, bytes, range, dashing) { return .traceparent }
+      if matches("retry-after", first, last, bytes, range, dashing) { return .retryAfter }
     case 12:
-      if matches("x-request-id", first, last, bytes, range) { return .xRequestID }
-      if matches("content-type", first, last, bytes, range) { return .contentType }
-      if matches("max-forwards", first, last, bytes, range) { return .maxForwards }
-      if matches("proxy-status", first, last, bytes, range) { return .proxyStatus }
+      if matches("x-request-id", first, last, bytes, range, dashing) { return .xRequestID }
+      if matches("content-type", first, last, bytes, range, dashing) { return .contentType }
+      if matches("max-forwards", first, last, bytes, range, dashing) { return .maxForwards }
+      if matches("proxy-status", first, last, bytes, range, dashing) { return .proxyStatus }
     case 13:
-      if matches("content-range", first, last, bytes, range) { return .contentRange }
-      if matches("authorization", first, last, bytes, range) { return .authorization }
-      if matches("cache-control", first, last, bytes, range) { return .cacheControl }
+      if matches("content-range", first, last, bytes, range, dashing) { return .contentRange }
+      if matches("authorization", first, last, bytes, range, dashing) { return .authorization }
+      if matches("cache-control", first, last, bytes, range, dashing) { return .cacheControl }
     case 14:
-      if matches("content-length", first, last, bytes, range) { return .contentLength }
-      if matches("http2-settings", first, last, bytes, range) { return .http2Settings }
+      if matches("content-length", first, last, bytes, range, dashing) { return .contentLength }
+      if matches("http2-settings", first, last, bytes, range, dashing) { return .http2Settings }
     case 15:
-      if matches("x-forwarded-for", first, last, bytes, range) { return .xForwardedFor }
+      if matches("x-forwarded-for", first, last, bytes, range, dashing) { return .xForwardedFor }
     case 16:
-      if matches("proxy-connection", first, last, bytes, range) { return .proxyConnection }
-      if matches("x-forwarded-host", first, last, bytes, range) { return .xForwardedHost }
-      if matches("content-encoding", first, last, bytes, range) { return .contentEncoding }
-      if matches("content-location", first, last, bytes, range) { return .contentLocation }
-      if matches("www-authenticate", first, last, bytes, range) { return .wwwAuthenticate }
+      if matches("proxy-connection", first, last, bytes, range, dashing) { return .proxyConnection }
+      if matches("x-forwarded-host", first, last, bytes, range, dashing) { return .xForwardedHost }
+      if matches("content-encoding", first, last, bytes, range, dashing) { return .contentEncoding }
+      if matches("content-location", first, last, bytes, range, dashing) { return .contentLocation }
+      if matches("www-authenticate", first, last, bytes, range, dashing) { return .wwwAuthenticate }
     case 17:
-      if matches("transfer-encoding", first, last, bytes, range) { return .transferEncoding }
-      if matches("x-forwarded-proto", first, last, bytes, range) { return .xForwardedProto }
+      if matches("transfer-encoding", first, last, bytes, range, dashing) { return .transferEncoding }
+      if matches("x-forwarded-proto", first, last, bytes, range, dashing) { return .xForwardedProto }
     case 18:
-      if matches("proxy-authenticate", first, last, bytes, range) { return .proxyAuthenticate }
+      if matches("proxy-authenticate", first, last, bytes, range, dashing) { return .proxyAuthenticate }
     case 19:
-      if matches("proxy-authorization", first, last, bytes, range) { return .proxyAuthorization }
+      if matches("proxy-authorization", first, last, bytes, range, dashing) { return .proxyAuthorization }
     case 25:
-      if matches("proxy-authentication-info", first, last, bytes, range) { return .proxyAuthenticationInfo }
+      if matches("proxy-authentication-info", first, last, bytes, range, dashing) { return .proxyAuthenticationInfo }
     default: break
     }
     if first == PackedText.word("x-forwar"), range.count > 12,
-      bytes.packedLowercase(at: range.start &+ 8, count: 4) == PackedText.word("ded-")
+      bytes.packedName(at: range.start &+ 8, count: 4, dashing: dashing) == PackedText.word("ded-")
     {
       return .xForwardedOther
     }
@@ -156,17 +185,17 @@ extension KnownField {
   /// Compares a name of nine to thirty-two bytes by (overlapping) words of eight.
   @inline(__always)
   private static func matches(
-    _ text: StaticString, _ first: UInt64, _ last: UInt64, _ bytes: RawSpan, _ range: ByteRange
+    _ text: StaticString, _ first: UInt64, _ last: UInt64, _ bytes: RawSpan, _ range: ByteRange, _ dashing: Bool
   ) -> Bool {
     let count = text.utf8CodeUnitCount
     guard first == PackedText.word(text, at: 0, count: 8) else { return false }
     guard last == PackedText.word(text, at: count &- 8, count: 8) else { return false }
     if count > 16 {
-      let middle = bytes.packedLowercase(at: range.start &+ 8, count: 8)
+      let middle = bytes.packedName(at: range.start &+ 8, count: 8, dashing: dashing)
       guard middle == PackedText.word(text, at: 8, count: 8) else { return false }
     }
     if count > 24 {
-      let middle = bytes.packedLowercase(at: range.start &+ 16, count: 8)
+      let middle = bytes.packedName(at: range.start &+ 16, count: 8, dashing: dashing)
       guard middle == PackedText.word(text, at: 16, count: 8) else { return false }
     }
     return true

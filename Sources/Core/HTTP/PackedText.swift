@@ -49,6 +49,16 @@ extension RawSpan {
     return packed(at: offset, count: count) | (0x2020_2020_2020_2020 & mask)
   }
 
+  /// As ``packedLowercase(at:count:)`` for the bytes of a token, with "_" replaced by "-" when `dashing`.
+  @inline(__always)
+  func packedName(at offset: Int, count: Int, dashing: Bool) -> UInt64 {
+    let word = packedLowercase(at: offset, count: count)
+    guard dashing else { return word }
+    // In a token only "_" comes out as DEL; the sum carries into the top bit of just those bytes.
+    let underscores = ((word & 0x7f7f_7f7f_7f7f_7f7f) &+ 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
+    return word ^ ((underscores &>> 7) &* UInt64(0x7f ^ 0x2d))
+  }
+
   /// Whether the bytes of `range` spell `text`, letters compared without case.
   ///
   /// - Parameter text: lower case letters, digits, "-" and "/" only.

@@ -5,7 +5,7 @@ extension ResponseHead {
   private static let replaced: KnownFields = [
     KnownFields(.connection), KnownFields(.keepAlive), KnownFields(.proxyConnection), KnownFields(.proxyAuthenticate),
     KnownFields(.proxyAuthenticationInfo), KnownFields(.transferCodings), KnownFields(.transferEncoding),
-    KnownFields(.contentLength), KnownFields(.upgrade), KnownFields(.http2Settings), KnownFields(.lookalike),
+    KnownFields(.contentLength), KnownFields(.upgrade), KnownFields(.http2Settings),
   ]
 
   /// How the content goes to a client of `version`: HTTP/1.0 knows no chunks, and HTTP/1.1 gets them where the upstream
