@@ -23,18 +23,18 @@ let package = Package(
   ],
   targets: [
     // Core: pure values and state machines. No Foundation, no sockets, no clock, no randomness.
-    .target(
-      name: "Core",
-      dependencies: [.product(name: "HeapModule", package: "swift-collections")],
-      path: "Sources/Core",
-      swiftSettings: strict),
+    .target(name: "Core", path: "Sources/Core", swiftSettings: strict),
     // Analysis: pure analysers over bytes and text; all produce findings.
     .target(name: "Analysis", dependencies: ["Core"], path: "Sources/Analysis", swiftSettings: strict),
     // Host: everything that touches the kernel or the network.
     .target(name: "CLinux", path: "Sources/Host/CLinux"),
     .target(
       name: "Host",
-      dependencies: ["Core", "CLinux", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "Core", "CLinux",
+        .product(name: "HeapModule", package: "swift-collections"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
       path: "Sources/Host",
       exclude: ["CLinux"],
       swiftSettings: strict),

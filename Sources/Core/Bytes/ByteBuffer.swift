@@ -67,6 +67,12 @@ package struct ByteBuffer: ~Copyable {
     }
   }
 
+  /// Takes back the last `count` written bytes.
+  package mutating func removeLast(_ count: Int) {
+    precondition(count >= 0 && count <= self.count, "cannot take back more than is there")
+    writeOffset &-= count
+  }
+
   /// Marks `count` bytes as read without forgetting them: ``rewind()`` makes them readable again.
   package mutating func advanceReadOffset(_ count: Int) {
     precondition(count >= 0 && count <= self.count, "cannot read more than is there")

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -71,6 +72,8 @@ static int64_t nanoseconds_of(clockid_t clock) {
 
 int64_t pf_monotonic_nanoseconds(void) { return nanoseconds_of(CLOCK_MONOTONIC); }
 int64_t pf_realtime_nanoseconds(void) { return nanoseconds_of(CLOCK_REALTIME); }
+
+void pf_name_this_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 // The quota of cgroup v2 in whole processors, rounded up; 0 when there is none.
 static int quota_of_cgroup_v2(void) {

@@ -5,8 +5,9 @@ internal import Glibc
 package final class Wakeup: Sendable {
   private let descriptor: Descriptor
 
-  package init() throws(SystemError) {
-    let number = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+  /// - Parameter isBlocking: for a thread that waits with ``waitAndClear()`` instead of a poller.
+  package init(isBlocking: Bool = false) throws(SystemError) {
+    let number = eventfd(0, Int32(EFD_CLOEXEC) | (isBlocking ? 0 : Int32(EFD_NONBLOCK)))
     guard number >= 0 else { throw SystemError("eventfd", errno) }
     descriptor = Descriptor(owning: number)
   }
@@ -23,5 +24,10 @@ package final class Wakeup: Sendable {
     var value: eventfd_t = 0
     // Safe: the kernel writes eight bytes.
     _ = unsafe eventfd_read(descriptor.number, &value)
+  }
+
+  /// Waits for a signal. Only for a wakeup that was made blocking.
+  package func waitAndClear() {
+    clear()
   }
 }

@@ -42,6 +42,9 @@ int32_t pf_accept(int listener, struct sockaddr *address, socklen_t *length);
 int64_t pf_monotonic_nanoseconds(void);
 int64_t pf_realtime_nanoseconds(void);
 
+// Names the calling thread, as tools show it.
+void pf_name_this_thread(const char *name);
+
 // The CPUs that this process may use: affinity mask and cgroup v1/v2 quota, at least 1.
 int32_t pf_available_processors(void);
 
