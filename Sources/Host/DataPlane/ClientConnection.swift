@@ -1,0 +1,78 @@
+import Core
+
+/// A connection to a client, and the exchange that it carries at the moment.
+///
+/// One object for both, since a client connection carries one exchange at a time (HTTP/1.1): nothing is allocated for a
+/// request. Buffers are borrowed when bytes come and given back when they are empty.
+final class ClientConnection {
+  /// What the connection is doing.
+  enum Phase {
+    /// Between requests, or before the first. -> readingHead on the first byte, closed.
+    case idle
+    /// Some bytes of a head have come. -> exchanging on the last one or when the head is malformed or late, closed.
+    case readingHead
+    /// A request is being served. -> idle when the connection persists, tunnelling, lingering, closed.
+    case exchanging
+    /// Bytes go both ways without being looked at (RFC 9110 section 7.8). -> closed.
+    case tunnelling
+    /// The last answer was sent and our FIN with it; what the client still sends is dropped. -> closed.
+    case lingering
+    case closed
+  }
+
+  /// What happens when ``deadline`` has come.
+  enum DeadlineReason {
+    case none, clientIdle, requestHead, requestBody, connect, waiting, responseHead, responseBody, clientStalled
+    case resetWait, tunnel, linger
+  }
+
+  let token: UInt64
+  let number: Int32
+  private var descriptor: Descriptor?
+  let peer: SocketAddress
+  let forwarding: Forwarding
+
+  var phase = Phase.idle
+  /// Edge-triggered readiness: set by events, cleared by a short count or EAGAIN.
+  var isReadable = false
+  var isWritable = true
+  /// The client's FIN was announced by the poller: reading goes on until it is reached.
+  var peerClosed = false
+  /// The end of the stream was read.
+  var sawEnd = false
+
+  var inbound: ByteBuffer?
+  var outbound: ByteBuffer?
+  var scan = HeadScan()
+  var requestsServed = 0
+
+  var deadline = Instant.distantFuture
+  var deadlineReason = DeadlineReason.none
+  /// When the earliest entry in the timer queue comes up; for a later deadline no new entry is needed.
+  var timerAt = Instant.distantFuture
+  /// In the list of connections that get another turn before the loop waits.
+  var isQueued = false
+
+  var call = Call()
+  /// The request as it goes to the server, kept whole while it may have to be sent again.
+  var record: ByteBuffer?
+  var upstream: UpstreamConnection?
+  /// The right to use ``upstream``; given back exactly once.
+  var lease: Lease?
+
+  init(
+    token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, forwarding: Forwarding
+  ) {
+    self.token = token
+    number = descriptor.number
+    self.descriptor = consume descriptor
+    self.peer = peer
+    self.forwarding = forwarding
+  }
+
+  /// Closes the socket. Safe to call again.
+  func closeSocket() {
+    descriptor = nil
+    phase = .closed
+  }
+}

@@ -1,0 +1,102 @@
+import Core
+
+/// A connection to a server, as one event loop has it.
+final class UpstreamConnection {
+  let token: UInt64
+  /// Unique within the process; as it stands in the access log.
+  let logID: UInt64
+  let number: Int32
+  private var descriptor: Descriptor?
+  let server: Server
+  /// Its name in the server's pool.
+  let id: ConnectionID
+  var openedAt: Instant
+
+  /// The client connection whose exchange leases it, or for which it is being made.
+  var client: UInt64?
+  var isConnecting: Bool
+
+  /// Edge-triggered readiness, as for clients.
+  var isReadable = false
+  var isWritable = false
+  /// The server's FIN was announced by the poller: reading goes on until it is reached.
+  var peerClosed = false
+  /// The end of the stream was read, before any error was.
+  var sawEnd = false
+  /// The first error that any call reported; 0: none. Later ones say nothing (DESIGN: the evidence rule).
+  var firstError: Int32 = 0
+
+  var inbound: ByteBuffer?
+  var scan = HeadScan()
+
+  /// Bytes that the kernel took in the connection's life.
+  var bytesWritten: UInt64 = 0
+  /// The same before the first byte of the present request: with the SYN, what `tcpi_bytes_acked` shows at most by then.
+  var bytesWrittenBefore: UInt64 = 0
+
+  init(
+    token: UInt64, logID: UInt64, descriptor: consuming Descriptor, server: Server, id: ConnectionID,
+    isConnecting: Bool, now: Instant
+  ) {
+    self.token = token
+    self.logID = logID
+    number = descriptor.number
+    self.descriptor = consume descriptor
+    self.server = server
+    self.id = id
+    self.isConnecting = isConnecting
+    openedAt = now
+  }
+
+  var isClosed: Bool { descriptor == nil }
+
+  /// Bytes of the present request that the kernel took.
+  var requestBytesWritten: UInt64 { bytesWritten &- bytesWrittenBefore }
+
+  /// Closes the socket. Safe to call again.
+  func closeSocket() {
+    descriptor = nil
+  }
+
+  /// Takes note of an error; only the first is evidence.
+  func noteError(_ code: Int32) {
+    if firstError == 0 { firstError = code }
+  }
+}
+
+/// A server as one event loop has it: its pool and the connections in it.
+final class Server {
+  let record: ServerRecord
+  let index: Int
+  var pool: Pool
+  /// By the slot of their ``ConnectionID``.
+  var connections: [UpstreamConnection?] = []
+  /// Whether its name still resolves to it.
+  var isActive = true
+  var sweepAt = Instant.distantFuture
+  /// The hint that was last passed to the shared record: the same one again is no news.
+  var lastHint: UInt32?
+  var lastHintMax: UInt32?
+
+  init(record: ServerRecord, index: Int, settings: PoolSettings) {
+    self.record = record
+    self.index = index
+    pool = Pool(settings: settings)
+  }
+
+  func place(_ connection: UpstreamConnection) {
+    let slot = Int(connection.id.slot)
+    while connections.count <= slot { connections.append(nil) }
+    connections[slot] = connection
+  }
+
+  func connection(_ id: ConnectionID) -> UpstreamConnection? {
+    guard id.slot < connections.count, let connection = connections[Int(id.slot)], connection.id == id else { return nil }
+    return connection
+  }
+
+  func remove(_ connection: UpstreamConnection) {
+    let slot = Int(connection.id.slot)
+    if slot < connections.count, connections[slot] === connection { connections[slot] = nil }
+  }
+}

@@ -1,0 +1,85 @@
+import Core
+import Glibc
+
+extension Worker {
+  /// Connections taken from one listener before the other events get their turn.
+  private static let acceptsPerTurn = 64
+  /// How long accepting rests when no descriptor is left.
+  private static let pauseAtDescriptorLimit = Nanoseconds.milliseconds(100)
+
+  func accept(from listener: Int) {
+    for _ in 0..<Self.acceptsPerTurn {
+      guard drainDeadline == nil, !acceptingIsPaused else { return }
+      guard clients.count < clientLimit else {
+        pause("the limit of \(clientLimit) client connections of this thread is reached; more wait in the kernel's queue")
+        return
+      }
+      do throws(SystemError) {
+        guard let accepted = try Socket.accept(listeners[listener].descriptor.number) else { return }
+        admit(accepted, listener: listener)
+      } catch {
+        switch error.code {
+        case EMFILE, ENFILE:
+          pause("no file descriptor is left (\(SystemError.text(of: error.code))); raise 'ulimit -n' or LimitNOFILE")
+        case ENOBUFS, ENOMEM:
+          pause("the kernel has no memory for another connection (\(SystemError.text(of: error.code)))")
+        default:
+          notices.post(now) { log.warning("accept failed: \(error)") }
+        }
+        return
+      }
+    }
+  }
+
+  private func admit(_ accepted: consuming Socket.Accepted, listener: Int) {
+    let peer = accepted.peer
+    let descriptor = accepted.takeDescriptor()
+    let number = descriptor.number
+    if !peer.isUnix { Socket.sendPromptly(number) }
+    var held: Descriptor? = consume descriptor
+    let forwarding = forwarding(for: peer, listener: listener)
+    let client = clients.insert { token in
+      // The slab calls this once; a descriptor has one holder.
+      ClientConnection(token: token, descriptor: held.take()!, peer: peer, forwarding: forwarding)
+    }
+    do throws(SystemError) {
+      try poller.register(
+        number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: client.token)
+    } catch {
+      notices.post(now) { log.warning("a client connection cannot be watched: \(error)") }
+      clients.remove(client.token)
+      client.closeSocket()
+      return
+    }
+    counters.clientConnectionsAccepted &+= 1
+    setDeadline(client, after: settings.timeouts.requestHead, for: .clientIdle)
+  }
+
+  // MARK: - Pausing
+
+  private func pause(_ reason: String) {
+    counters.acceptsPaused &+= 1
+    notices.post(now) { log.error("accepting is paused: \(reason)") }
+    pauseAccepting()
+    timers.schedule(UInt64(Kind.resumeAccepting) << 56, at: now.advanced(by: Self.pauseAtDescriptorLimit))
+  }
+
+  func pauseAccepting() {
+    acceptingIsPaused = true
+    for index in listeners.indices where listeners[index].isRegistered {
+      poller.deregister(listeners[index].descriptor.number)
+      listeners[index].isRegistered = false
+    }
+  }
+
+  func resumeAccepting() throws(SystemError) {
+    guard drainDeadline == nil else { return }
+    acceptingIsPaused = false
+    for index in listeners.indices where !listeners[index].isRegistered {
+      try poller.register(
+        listeners[index].descriptor.number, for: .readable, trigger: listeners[index].isUnix ? .levelExclusive : .level,
+        token: UInt64(Kind.listener) << 56 | UInt64(index))
+      listeners[index].isRegistered = true
+    }
+  }
+}

@@ -1,0 +1,301 @@
+import Core
+import Logging
+import Synchronization
+
+/// One event loop with its thread, and everything that it owns: listeners, client connections, pools, buffers, counters.
+///
+/// Nothing here is shared but the ``ServerRecord``s and the mailbox, so nothing here is locked. Read it as the life of a
+/// request: `+Accept`, `+Request`, `+Lease`, `+Attempt`, `+Response`, `+Answer`; then `+Tunnel`, `+Timers`, `+Report`.
+final class Worker {
+  /// What other threads may ask of a worker.
+  enum Message: Sendable {
+    /// The servers that the upstream has now.
+    case servers([ServerRecord])
+    /// A description of pools and counters.
+    case report(@Sendable (WorkerReport) -> Void)
+    /// Stop accepting, serve what is under way, then end; at the latest at the deadline.
+    case drain(until: Instant)
+    case stop
+  }
+
+  /// Where other threads leave messages.
+  final class Mailbox: Sendable {
+    private let messages = Mutex<[Message]>([])
+    let wakeup: Wakeup
+
+    init() throws(SystemError) { wakeup = try Wakeup() }
+
+    func post(_ message: Message) {
+      messages.withLock { $0.append(message) }
+      wakeup.signal()
+    }
+
+    func takeAll() -> [Message] {
+      wakeup.clear()
+      return messages.withLock { messages in
+        let taken = messages
+        messages = []
+        return taken
+      }
+    }
+  }
+
+  /// Kinds of tokens, their uppermost byte.
+  enum Kind {
+    static let wakeup: UInt8 = 0
+    static let listener: UInt8 = 1
+    static let client: UInt8 = 2
+    static let upstream: UInt8 = 3
+    static let sweep: UInt8 = 4
+    static let resumeAccepting: UInt8 = 5
+    static let drainDeadline: UInt8 = 6
+  }
+
+  let index: Int
+  let settings: ProxySettings
+  let headLimits: HeadLimits
+  let log: Logger
+  let accessLog: LogWriter?
+  let mailbox: Mailbox
+  /// Client connections that this worker may hold: its share of the limit.
+  let clientLimit: Int
+
+  var poller: Poller
+  var timers = TimerQueue()
+  var buffers = BufferPool()
+  var fields = FieldTable()
+  var now = MonotonicClock.now
+  /// Wall clock less monotonic clock, taken anew now and then.
+  var wallOffset: Int64
+  var counters = Counters()
+  var budget: ReplayBudget
+
+  var listeners: [Listener] = []
+  var clients = Slab<ClientConnection>(kind: Kind.client)
+  var upstreams = Slab<UpstreamConnection>(kind: Kind.upstream)
+  var servers: [Server] = []
+  var nextServer = 0
+  var nextUpstreamLogID: UInt64
+  var identifiers: RequestIDs
+
+  /// Client connections that get another turn before the loop waits: a lease was handed to them, or a look was repeated.
+  var queued: [UInt64] = []
+  var accessLines: [UInt8] = []
+  var notices = NoticeLimiter()
+  var acceptingIsPaused = false
+  var drainDeadline: Instant?
+  var isStopped = false
+
+  struct Listener {
+    let descriptor: Shared
+    let address: SocketAddress
+    let isUnix: Bool
+    var isRegistered = false
+
+    /// A UNIX listener is one socket for all workers; the others have one each.
+    final class Shared: Sendable {
+      let descriptor: Descriptor
+      init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+      var number: Int32 { descriptor.number }
+    }
+  }
+
+  init(
+    index: Int, settings: ProxySettings, listeners: [Listener], servers records: [ServerRecord], clientLimit: Int,
+    log: Logger, accessLog: LogWriter?, seed: (UInt64, UInt64)
+  ) throws(SystemError) {
+    self.index = index
+    self.settings = settings
+    self.clientLimit = clientLimit
+    self.log = log
+    self.accessLog = accessLog
+    headLimits = HeadLimits(
+      headBytes: settings.limits.headBytes, startLineBytes: settings.limits.startLineBytes,
+      fieldCount: settings.limits.fieldCount)
+    mailbox = try Mailbox()
+    poller = try Poller()
+    wallOffset = MonotonicClock.wallNanoseconds &- now.nanoseconds
+    budget = ReplayBudget(now: now)
+    nextUpstreamLogID = UInt64(index) << 48
+    identifiers = RequestIDs(seed: seed)
+    self.listeners = listeners
+    try poller.register(mailbox.wakeup.number, for: .readable, trigger: .level, token: UInt64(Kind.wakeup) << 56)
+    adopt(records)
+    try resumeAccepting()
+  }
+
+  // MARK: - The loop
+
+  /// Serves until told to stop. Called on the worker's own thread.
+  func run() {
+    while !isStopped {
+      let patience = timers.soonest.map { $0.since(MonotonicClock.now) }
+      let count = poller.wait(atMost: patience)
+      now = MonotonicClock.now
+      for event in 0..<count {
+        dispatch(poller.token(at: event), poller.readiness(at: event))
+      }
+      takeQueuedTurns()
+      while let token = timers.nextDue(at: now) {
+        timerFired(token)
+      }
+      takeQueuedTurns()
+      if !accessLines.isEmpty { flushAccessLog() }
+      if let drainDeadline, clients.count == 0 || now >= drainDeadline { isStopped = true }
+    }
+    closeEverything()
+    flushAccessLog()
+  }
+
+  private func dispatch(_ token: UInt64, _ readiness: Readiness) {
+    switch UInt8(token >> 56) {
+    case Kind.client:
+      if let client = clients.element(token) { clientEvent(client, readiness) }
+    case Kind.upstream:
+      if let upstream = upstreams.element(token) { upstreamEvent(upstream, readiness) }
+    case Kind.listener:
+      accept(from: Int(token & 0xffff_ffff))
+    case Kind.wakeup:
+      for message in mailbox.takeAll() { received(message) }
+    case let kind:
+      preconditionFailure("no descriptor is registered with the kind \(kind)")
+    }
+  }
+
+  private func clientEvent(_ client: ClientConnection, _ readiness: Readiness) {
+    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { client.isReadable = true }
+    if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { client.peerClosed = true }
+    if readiness.contains(.writable) { client.isWritable = true }
+    if !readiness.isDisjoint(with: [.hangUp, .failed]) {
+      // A RST, or both directions closed: nobody reads an answer any more.
+      clientBroke(client)
+      return
+    }
+    advance(client)
+  }
+
+  private func upstreamEvent(_ upstream: UpstreamConnection, _ readiness: Readiness) {
+    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { upstream.isReadable = true }
+    if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { upstream.peerClosed = true }
+    if !readiness.isDisjoint(with: [.writable, .hangUp, .failed]) { upstream.isWritable = true }
+    if upstream.isConnecting {
+      connectProgressed(upstream, readiness)
+      return
+    }
+    guard let token = upstream.client, let client = clients.element(token) else {
+      idleConnectionStirred(upstream)
+      return
+    }
+    advance(client)
+  }
+
+  /// Gives a client connection another turn before the loop waits again.
+  func queue(_ client: ClientConnection) {
+    guard !client.isQueued else { return }
+    client.isQueued = true
+    queued.append(client.token)
+  }
+
+  private func takeQueuedTurns() {
+    while !queued.isEmpty {
+      let turns = queued
+      queued.removeAll(keepingCapacity: true)
+      for token in turns {
+        guard let client = clients.element(token) else { continue }
+        client.isQueued = false
+        advance(client)
+      }
+    }
+  }
+
+  // MARK: - Progress
+
+  /// Lets a client connection and its exchange go as far as they can without waiting.
+  ///
+  /// Every step looks at what is ready and moves bytes one buffer further; when none moves, an event or a timer goes on.
+  func advance(_ client: ClientConnection) {
+    // One client may not keep the loop for itself: after so many rounds the others come first.
+    var rounds = 0
+    while client.phase != .closed {
+      var moved = false
+      switch client.phase {
+      case .idle, .readingHead:
+        moved = readHead(client)
+      case .exchanging:
+        if readRequestBody(client) { moved = true }
+        if client.phase == .exchanging, sendRequest(client) { moved = true }
+        if client.phase == .exchanging, readResponse(client) { moved = true }
+        if client.phase == .exchanging, sendResponse(client) { moved = true }
+      case .tunnelling:
+        moved = pumpTunnel(client)
+      case .lingering:
+        moved = readLeftovers(client)
+      case .closed:
+        break
+      }
+      guard moved else { return }
+      rounds += 1
+      if rounds >= Self.roundsPerTurn {
+        queue(client)
+        return
+      }
+    }
+  }
+
+  private static let roundsPerTurn = 64
+
+  // MARK: - Messages
+
+  private func received(_ message: Message) {
+    switch message {
+    case .servers(let records): adopt(records)
+    case .report(let reply): reply(report())
+    case .drain(let deadline): beginDrain(until: deadline)
+    case .stop: isStopped = true
+    }
+  }
+
+  /// Takes over the servers that the upstream has now; those that are gone serve what they have and no more.
+  func adopt(_ records: [ServerRecord]) {
+    for server in servers where !records.contains(where: { $0 === server.record }) { server.isActive = false }
+    for record in records {
+      if let known = servers.first(where: { $0.record === record }) {
+        known.isActive = true
+      } else {
+        servers.append(Server(record: record, index: servers.count, settings: poolSettings()))
+      }
+    }
+    for server in servers where !server.isActive { closeIdleConnections(of: server) }
+  }
+
+  private func poolSettings() -> PoolSettings {
+    let limits = settings.upstream.pool
+    func share(_ total: Int) -> UInt32 { UInt32(clamping: max(1, (total + settings.threads - 1) / settings.threads)) }
+    return PoolSettings(
+      maximumConnections: limits.connections.map(share) ?? 1 << 20,
+      maximumIdleConnections: limits.idleConnections == 0 ? 0 : share(limits.idleConnections),
+      maximumIdleAge: limits.idleAge,
+      maximumConnectionAge: limits.connectionAge,
+      maximumUses: UInt32(clamping: limits.requestsPerConnection),
+      maximumWaiting: UInt32(clamping: limits.waitingRequests),
+      maximumWait: limits.waitingTime,
+      reuses: limits.reuse,
+      maximumSentinels: settings.upstream.idleWindow ? PoolSettings.defaultSentinels : 0)
+  }
+
+  private func beginDrain(until deadline: Instant) {
+    drainDeadline = deadline
+    timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
+    pauseAccepting()
+    for client in clients.all where client.phase == .idle { closeClient(client) }
+  }
+
+  private func closeEverything() {
+    pauseAccepting()
+    for client in clients.all {
+      abandonExchange(client)
+      closeClient(client)
+    }
+    for server in servers { closeIdleConnections(of: server) }
+  }
+}
