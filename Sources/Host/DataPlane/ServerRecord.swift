@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// What all threads know of one server: a row of the shared table.
 ///
-/// Reading the bounds takes two relaxed loads; learning takes the lock, and happens once for a close or a longer reuse,
-/// not once for a request.
+/// Reading the bounds takes four relaxed loads; learning takes the lock, and happens once for a close or for a longer
+/// reuse, not once for a request.
 package final class ServerRecord: Sendable {
   package let address: SocketAddress
   /// As it is shown: `host:port`, or the socket's path.
@@ -13,36 +13,48 @@ package final class ServerRecord: Sendable {
   private let window: Mutex<IdleWindow>
   private let leaseLimit: Atomic<Int64>
   private let provenAge: Atomic<Int64>
+  private let connectionAgeLimit: Atomic<Int64>
+  private let usesLimit: Atomic<UInt32>
 
-  package init(address: SocketAddress, name: String, window: IdleWindow) {
+  package init(address: SocketAddress, name: String, window settings: IdleWindow.Settings) {
     self.address = address
     self.name = name
+    let window = IdleWindow(settings: settings)
     let bounds = window.bounds
     self.window = Mutex(window)
     leaseLimit = Atomic(bounds.leaseLimit.count)
     provenAge = Atomic(bounds.provenAge.count)
+    connectionAgeLimit = Atomic(bounds.connectionAgeLimit.count)
+    usesLimit = Atomic(bounds.usesLimit)
   }
 
   package var bounds: IdleBounds {
-    // Relaxed: the two may come from different moments, each of which was right when it was published.
+    // Relaxed: they may come from different moments, each of which was right when it was published.
     IdleBounds(
       leaseLimit: Nanoseconds(leaseLimit.load(ordering: .relaxed)),
-      provenAge: Nanoseconds(provenAge.load(ordering: .relaxed)))
+      provenAge: Nanoseconds(provenAge.load(ordering: .relaxed)),
+      connectionAgeLimit: Nanoseconds(connectionAgeLimit.load(ordering: .relaxed)),
+      usesLimit: usesLimit.load(ordering: .relaxed))
   }
 
-  /// Lets `event` change what is known, publishes the new bounds, and returns both when they changed.
-  package func learn(_ event: (inout IdleWindow) -> Void) -> (before: IdleBounds, after: IdleBounds, text: String)? {
+  /// Lets `event` change what is known and publishes the new bounds.
+  ///
+  /// - Returns: the description to log when something was learned, unlearned, or moved notably; else nil.
+  package func learn(_ event: (inout IdleWindow) -> IdleWindow.Change) -> IdleWindow.Description? {
     window.withLock { window in
-      let before = window.bounds
-      event(&window)
-      let after = window.bounds
-      guard after != before else { return nil }
-      leaseLimit.store(after.leaseLimit.count, ordering: .relaxed)
-      provenAge.store(after.provenAge.count, ordering: .relaxed)
-      return (before, after, window.description)
+      let change = event(&window)
+      switch change {
+      case .unchanged: return nil
+      case .adjusted, .notable: break
+      }
+      let bounds = window.bounds
+      leaseLimit.store(bounds.leaseLimit.count, ordering: .relaxed)
+      provenAge.store(bounds.provenAge.count, ordering: .relaxed)
+      connectionAgeLimit.store(bounds.connectionAgeLimit.count, ordering: .relaxed)
+      usesLimit.store(bounds.usesLimit, ordering: .relaxed)
+      return change == .notable ? window.description : nil
     }
   }
 
-  /// What is known, in words.
-  package var description: String { window.withLock { $0.description } }
+  package var description: IdleWindow.Description { window.withLock { $0.description } }
 }

@@ -1,0 +1,75 @@
+import Core
+
+/// The exchange that a client connection carries: what of it does not belong to the policy core's ``Exchange``.
+struct Call {
+  /// How far the request's content has been read from the client.
+  enum RequestBody {
+    /// All of the request is here.
+    case complete
+    /// So many bytes are to come.
+    case counted(UInt64)
+    case chunked(ChunkedDecoder)
+  }
+
+  /// How far the response has been read from the server.
+  enum ResponseBody {
+    /// No final head yet.
+    case awaitingHead
+    case counted(UInt64)
+    case chunked(ChunkedDecoder)
+    case untilClose
+    /// All of it is here, or was made here.
+    case complete
+  }
+
+  /// Where the exchange stands with its connection to a server.
+  enum Stage {
+    /// Nothing is asked of a pool: no request, or its response is complete.
+    case none
+    /// In a pool's queue.
+    case waiting(WaitTicket, Server)
+    /// A connect for it is under way.
+    case connecting
+    /// It leases a connection.
+    case leased
+    /// Its attempt ended, and the RST that would prove the race is awaited (``Exchange/AttemptEnd/awaitReset(until:)``).
+    case judging
+  }
+
+  var machine: Exchange
+  var stage = Stage.none
+  var method = Method.other
+  var version = HTTPVersion.http11
+  var requestID: (UInt64, UInt64) = (0, 0)
+  var clientKeepsAlive = false
+  var asksForUpgrade = false
+  var requestBody = RequestBody.complete
+  var requestBodyIsChunked = false
+  var responseBody = ResponseBody.complete
+  /// Whether the content goes to the client in chunks, whatever it came in.
+  var sendsChunks = false
+  /// Whether the client connection ends behind this response.
+  var closesClient = false
+  /// Bytes of the request record that are its head: compaction and limits count from there.
+  var headLength = 0
+  var triedServers = 0
+  var upgraded = false
+
+  // For the log.
+  var startedAt = Instant(nanoseconds: 0)
+  var leasedAt = Instant(nanoseconds: 0)
+  var sentAt = Instant(nanoseconds: 0)
+  var headAt: Instant?
+  var status: UInt16 = 0
+  var requestBodyBytes: UInt64 = 0
+  var responseBodyBytes: UInt64 = 0
+  var facts: LeaseFacts?
+  var upstreamLogID: UInt64 = 0
+  var serverIndex: Int?
+  var failure: Failure?
+  var isActive = false
+
+  init(machine: Exchange = Exchange(isIdempotent: false, policy: ReplayPolicy())) {
+    self.machine = machine
+  }
+}

@@ -1,0 +1,304 @@
+import Core
+
+extension Worker {
+  /// Bytes of a request that may wait to be sent before no more are read from the client.
+  private static let requestHighWater = 65_536
+
+  // MARK: - Head
+
+  /// Reads and parses a request head. Returns whether anything moved.
+  func readHead(_ client: ClientConnection) -> Bool {
+    if client.inbound?.isEmpty ?? true {
+      guard receive(client) else {
+        if client.sawEnd { closeClient(client) }
+        return false
+      }
+    } else if client.phase == .readingHead {
+      // What is there was found incomplete: only more bytes can help.
+      guard receive(client) else {
+        if client.sawEnd { closeClient(client) }
+        return false
+      }
+    }
+    guard let inbound = client.inbound.take() else { return false }
+    let outcome = RequestHead.parse(inbound.readable, scan: &client.scan, limits: headLimits, into: &fields)
+    switch outcome {
+    case .incomplete:
+      client.inbound = consume inbound
+      if client.phase == .idle {
+        client.phase = .readingHead
+        setDeadline(client, after: settings.timeouts.requestHead, for: .requestHead)
+      }
+    case .failed(let error):
+      counters.malformedRequests &+= 1
+      refuse(client, inbound, error)
+    case .complete(let head):
+      begin(client, inbound, head)
+    }
+    return true
+  }
+
+  /// Reads what has come from the client behind what is already there. Returns whether there are new bytes.
+  func receive(_ client: ClientConnection) -> Bool {
+    guard client.isReadable, !client.sawEnd else { return false }
+    var inbound: ByteBuffer
+    if let held = client.inbound.take() {
+      inbound = held
+      if inbound.writableCount == 0 { inbound.compact() }
+      if inbound.writableCount == 0 { inbound.reserve(buffers.capacity) }
+    } else {
+      inbound = buffers.take()
+    }
+    let room = inbound.writableCount
+    let result = Socket.receive(client.number, into: &inbound)
+    let isEmpty = inbound.isEmpty
+    if isEmpty { buffers.give(inbound) } else { client.inbound = consume inbound }
+    switch result {
+    case .bytes(let count):
+      counters.bytesFromClients &+= UInt64(count)
+      // A short count empties the socket; behind a FIN there is the end of the stream to be read.
+      if count < room, !client.peerClosed { client.isReadable = false }
+      return true
+    case .wouldBlock:
+      client.isReadable = false
+    case .endOfStream:
+      client.sawEnd = true
+      client.isReadable = false
+    case .failed:
+      client.sawEnd = true
+      client.isReadable = false
+      clientBroke(client)
+    }
+    return false
+  }
+
+  /// Takes up a request whose head is complete.
+  private func begin(_ client: ClientConnection, _ held: consuming ByteBuffer, _ parsed: RequestHead) {
+    var inbound = held
+    var head = parsed
+    client.scan = HeadScan()
+    client.requestsServed &+= 1
+    counters.requests &+= 1
+    let requestID = identifiers.next()
+    startCall(client, head, requestID)
+    client.call.noteTarget(inbound.readable, head)
+
+    if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
+    if let limit = settings.limits.bodyBytes, case .contentLength(let length) = head.framing, length > limit {
+      client.inbound = consume inbound
+      client.call.requestBody = .counted(length)
+      answer(client, status: 413, text: "The request body of \(length) bytes is larger than the limit of \(limit).")
+      return
+    }
+    if head.target.form == .asterisk || head.method == .trace || head.method == .options, head.maxForwards == 0 {
+      client.inbound = consume inbound
+      answerAsFinalRecipient(client, head)
+      return
+    }
+    var record = buffers.take()
+    head.write(
+      to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
+    client.call.headLength = record.count
+    client.record = consume record
+    inbound.consume(head.byteCount)
+    switch head.framing {
+    case .none: client.call.requestBody = .complete
+    case .contentLength(let length): client.call.requestBody = length == 0 ? .complete : .counted(length)
+    case .chunked:
+      client.call.requestBody = .chunked(ChunkedDecoder(sender: .client))
+      client.call.requestBodyIsChunked = true
+    }
+    if inbound.isEmpty { buffers.give(inbound) } else { client.inbound = consume inbound }
+    _ = readRequestBody(client)
+    if client.phase == .exchanging, client.call.responseBody.isAwaited { acquire(client) }
+  }
+
+  private func startCall(_ client: ClientConnection, _ head: RequestHead, _ requestID: (UInt64, UInt64)) {
+    client.phase = .exchanging
+    client.call.reset(
+      machine: Exchange(isIdempotent: head.method.isIdempotent, policy: replayPolicy), at: now)
+    client.call.method = head.method
+    client.call.version = head.version
+    client.call.requestID = requestID
+    client.call.clientKeepsAlive = head.keepsAlive && drainDeadline == nil
+    client.call.asksForUpgrade = !head.upgrade.isEmpty
+    client.deadline = .distantFuture
+    client.deadlineReason = .none
+  }
+
+  // MARK: - Content
+
+  /// Moves content from the client into the record. Returns whether anything moved.
+  func readRequestBody(_ client: ClientConnection) -> Bool {
+    if client.call.requestBody.isComplete { return false }
+    guard (client.record?.count ?? 0) < Self.requestHighWater else { return false }
+    if client.inbound == nil {
+      guard receive(client) else {
+        if client.sawEnd, client.phase == .exchanging { clientLeftWithinRequest(client) }
+        return false
+      }
+    }
+    guard var inbound = client.inbound.take() else { return false }
+    var record = client.record.take() ?? buffers.take()
+    let before = inbound.count
+    var failure: MessageError?
+    switch client.call.requestBody {
+    case .complete: break
+    case .counted(let remaining):
+      let count = Int(min(remaining, UInt64(inbound.count)))
+      makeRoom(in: &record, for: count)
+      record.append(inbound.readable.extracting(first: count))
+      inbound.consume(count)
+      client.call.requestBodyBytes &+= UInt64(count)
+      client.call.requestBody = remaining == UInt64(count) ? .complete : .counted(remaining - UInt64(count))
+    case .chunked(var decoder):
+      failure = copyChunks(client, &decoder, from: &inbound, to: &record)
+    }
+    let moved = before != inbound.count
+    if !moved, inbound.writableCount == 0 { inbound.compact() }
+    noteRecordSize(client, record)
+    client.record = consume record
+    if inbound.isEmpty { buffers.give(inbound) } else { client.inbound = consume inbound }
+    if let failure {
+      counters.malformedRequests &+= 1
+      requestBodyIsMalformed(client, failure)
+      return true
+    }
+    if let limit = settings.limits.bodyBytes, client.call.requestBodyBytes > limit {
+      requestBodyIsTooLarge(client, limit)
+      return true
+    }
+    if moved {
+      if client.call.requestBody.isComplete {
+        if client.deadlineReason == .requestBody { client.deadline = .distantFuture }
+      } else if client.call.responseBody.isAwaited {
+        setDeadline(client, after: settings.timeouts.bodyIdle, for: .requestBody)
+      }
+      return true
+    }
+    // A partial chunk line is all there is: more must come before anything can move.
+    if receive(client) { return true }
+    if client.sawEnd, client.phase == .exchanging { clientLeftWithinRequest(client) }
+    return false
+  }
+
+  private func copyChunks(
+    _ client: ClientConnection, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
+    to record: inout ByteBuffer
+  ) -> MessageError? {
+    var offset = 0
+    while true {
+      switch decoder.next(inbound.readable, from: offset) {
+      case .data(let range):
+        makeRoom(in: &record, for: range.count + 24)
+        ChunkedWriter.writeChunkStart(range.count, to: &record)
+        record.append(inbound.readable.part(range))
+        ChunkedWriter.writeChunkEnd(to: &record)
+        client.call.requestBodyBytes &+= UInt64(range.count)
+        offset = range.end
+      case .incomplete(let consumed):
+        inbound.consume(consumed)
+        client.call.requestBody = .chunked(decoder)
+        return nil
+      case .finished(let consumed, let trailers):
+        ChunkedWriter.writeEnd(to: &record, bytes: inbound.readable, trailers: trailers)
+        inbound.consume(consumed)
+        client.call.requestBody = .complete
+        return nil
+      case .failed(let error):
+        return error
+      }
+    }
+  }
+
+  /// A record that cannot be sent again needs only what is not sent yet.
+  private func makeRoom(in record: inout ByteBuffer, for count: Int) {
+    if record.writableCount < count { record.reserve(count) }
+  }
+
+  private func noteRecordSize(_ client: ClientConnection, _ record: borrowing ByteBuffer) {
+    if client.call.machine.isRecordWhole,
+      record.writeOffset > client.call.headLength + settings.limits.replayBytes
+    {
+      client.call.machine.recordLost()
+    }
+  }
+
+  // MARK: - Sending
+
+  /// Hands the record to the kernel, as much as it takes. Returns whether anything moved.
+  func sendRequest(_ client: ClientConnection) -> Bool {
+    guard case .leased = client.call.stage, let upstream = client.upstream, upstream.isWritable, upstream.firstError == 0
+    else { return false }
+    guard var record = client.record.take() else { return false }
+    guard !record.isEmpty else {
+      client.record = consume record
+      return false
+    }
+    let waiting = record.count
+    let result = Socket.send(upstream.number, record.readable)
+    switch result {
+    case .bytes(let count):
+      upstream.bytesWritten &+= UInt64(count)
+      client.call.machine.requestBytesWritten(count)
+      if count < waiting { upstream.isWritable = false }
+      if client.call.machine.isRecordWhole {
+        record.advanceReadOffset(count)
+      } else {
+        record.advanceReadOffset(count)
+        record.compact()
+      }
+      let isSent = record.isEmpty && client.call.requestBody.isComplete
+      client.record = consume record
+      if isSent { requestSent(client) }
+      return true
+    case .wouldBlock:
+      upstream.isWritable = false
+    case .endOfStream:
+      preconditionFailure("writing does not end a stream")
+    case .failed(let code):
+      // An answer may have come before the connection broke: reading decides.
+      upstream.noteError(code)
+      upstream.isWritable = false
+      upstream.isReadable = true
+      client.record = consume record
+      return readResponse(client)
+    }
+    client.record = consume record
+    return false
+  }
+
+  private func requestSent(_ client: ClientConnection) {
+    client.call.sentAt = now
+    if client.call.responseBody.isAwaited {
+      setDeadline(client, after: settings.timeouts.responseHead, for: .responseHead)
+    }
+  }
+}
+
+extension Call {
+  /// Makes ready for the next request. Keeps nothing but memory.
+  mutating func reset(machine: Exchange, at now: Instant) {
+    self = Call(machine: machine)
+    responseBody = .awaitingHead
+    startedAt = now
+    isActive = true
+  }
+}
+
+extension Call.RequestBody {
+  var isComplete: Bool {
+    if case .complete = self { true } else { false }
+  }
+}
+
+extension Call.ResponseBody {
+  /// Whether no final head has come yet.
+  var isAwaited: Bool {
+    if case .awaitingHead = self { true } else { false }
+  }
+
+  var isComplete: Bool {
+    if case .complete = self { true } else { false }
+  }
+}
