@@ -5,5 +5,6 @@ struct Photofinish: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "photofinish",
     abstract: "A reverse proxy that no request is lost to, and the tools that prove the keep-alive race.",
-    version: "0.1.0")
+    version: "0.1.0",
+    subcommands: [ServeCommand.self])
 }

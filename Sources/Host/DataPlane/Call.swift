@@ -44,7 +44,6 @@ struct Call {
   var clientKeepsAlive = false
   var asksForUpgrade = false
   var requestBody = RequestBody.complete
-  var requestBodyIsChunked = false
   var responseBody = ResponseBody.complete
   /// Whether the content goes to the client in chunks, whatever it came in.
   var sendsChunks = false
@@ -52,8 +51,18 @@ struct Call {
   var closesClient = false
   /// Bytes of the request record that are its head: compaction and limits count from there.
   var headLength = 0
-  var triedServers = 0
-  var upgraded = false
+  /// Interim responses seen.
+  var interimCount = 0
+  /// The buffer may hold a whole head behind an interim one.
+  var mayHoldHead = false
+  /// Whether the server's connection can carry another request behind this response.
+  var keepsUpstream = false
+  /// Whether only the end of the connection ends the content as the client gets it.
+  var isDelimitedByClose = false
+  /// Tunnels: our FIN went to that side.
+  var sentEndToServer = false
+  var sentEndToClient = false
+  var clientWasLost = false
 
   // For the log.
   var startedAt = Instant(nanoseconds: 0)

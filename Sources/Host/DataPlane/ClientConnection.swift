@@ -45,6 +45,10 @@ final class ClientConnection {
   var outbound: ByteBuffer?
   var scan = HeadScan()
   var requestsServed = 0
+  /// Method and target of the present request as they came, for the logs; cut at ``longestTarget`` bytes.
+  var target: [UInt8] = []
+  /// Bytes that were read and dropped while lingering.
+  var lingeredBytes = 0
 
   var deadline = Instant.distantFuture
   var deadlineReason = DeadlineReason.none
@@ -69,6 +73,20 @@ final class ClientConnection {
     self.peer = peer
     self.forwarding = forwarding
   }
+
+  private static let longestTarget = 256
+
+  /// Keeps method and target of a request for the logs.
+  func noteTarget(_ bytes: RawSpan, _ head: RequestHead) {
+    target.removeAll(keepingCapacity: true)
+    for offset in head.methodRange.start..<head.methodRange.end { target.append(bytes.byte(at: offset)) }
+    target.append(0x20)
+    let range = head.target.range
+    for offset in range.start..<min(range.end, range.start + Self.longestTarget) { target.append(bytes.byte(at: offset)) }
+  }
+
+  /// Method and target, or a word for a request that was not understood.
+  var requestLine: String { target.isEmpty ? "-" : String(decoding: target, as: UTF8.self) }
 
   /// Closes the socket. Safe to call again.
   func closeSocket() {

@@ -9,6 +9,8 @@ package final class ServerRecord: Sendable {
   package let address: SocketAddress
   /// As it is shown: `host:port`, or the socket's path.
   package let name: String
+  /// The origin that resolves to it.
+  package let origin: OriginAddress
 
   private let window: Mutex<IdleWindow>
   private let leaseLimit: Atomic<Int64>
@@ -16,9 +18,10 @@ package final class ServerRecord: Sendable {
   private let connectionAgeLimit: Atomic<Int64>
   private let usesLimit: Atomic<UInt32>
 
-  package init(address: SocketAddress, name: String, window settings: IdleWindow.Settings) {
+  package init(address: SocketAddress, name: String, origin: OriginAddress, window settings: IdleWindow.Settings) {
     self.address = address
     self.name = name
+    self.origin = origin
     let window = IdleWindow(settings: settings)
     let bounds = window.bounds
     self.window = Mutex(window)

@@ -74,9 +74,10 @@ final class Server {
   /// Whether its name still resolves to it.
   var isActive = true
   var sweepAt = Instant.distantFuture
+  var budget = ReplayBudget()
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
-  var lastHintMax: UInt32?
+  var hintToldAt = Instant(nanoseconds: 0)
 
   init(record: ServerRecord, index: Int, settings: PoolSettings) {
     self.record = record

@@ -21,8 +21,7 @@ extension Worker {
       }
     }
     guard let inbound = client.inbound.take() else { return false }
-    let outcome = RequestHead.parse(inbound.readable, scan: &client.scan, limits: headLimits, into: &fields)
-    switch outcome {
+    switch parseRequest(inbound, client) {
     case .incomplete:
       client.inbound = consume inbound
       if client.phase == .idle {
@@ -36,6 +35,10 @@ extension Worker {
       begin(client, inbound, head)
     }
     return true
+  }
+
+  private func parseRequest(_ inbound: borrowing ByteBuffer, _ client: ClientConnection) -> HeadParse<RequestHead> {
+    RequestHead.parse(inbound.readable, scan: &client.scan, limits: headLimits, into: &fields)
   }
 
   /// Reads what has come from the client behind what is already there. Returns whether there are new bytes.
@@ -52,7 +55,7 @@ extension Worker {
     let room = inbound.writableCount
     let result = Socket.receive(client.number, into: &inbound)
     let isEmpty = inbound.isEmpty
-    if isEmpty { buffers.give(inbound) } else { client.inbound = consume inbound }
+    if isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     switch result {
     case .bytes(let count):
       counters.bytesFromClients &+= UInt64(count)
@@ -81,7 +84,7 @@ extension Worker {
     counters.requests &+= 1
     let requestID = identifiers.next()
     startCall(client, head, requestID)
-    client.call.noteTarget(inbound.readable, head)
+    client.noteTarget(inbound.readable, head)
 
     if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
     if let limit = settings.limits.bodyBytes, case .contentLength(let length) = head.framing, length > limit {
@@ -106,9 +109,8 @@ extension Worker {
     case .contentLength(let length): client.call.requestBody = length == 0 ? .complete : .counted(length)
     case .chunked:
       client.call.requestBody = .chunked(ChunkedDecoder(sender: .client))
-      client.call.requestBodyIsChunked = true
     }
-    if inbound.isEmpty { buffers.give(inbound) } else { client.inbound = consume inbound }
+    if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     _ = readRequestBody(client)
     if client.phase == .exchanging, client.call.responseBody.isAwaited { acquire(client) }
   }
@@ -158,7 +160,7 @@ extension Worker {
     if !moved, inbound.writableCount == 0 { inbound.compact() }
     noteRecordSize(client, record)
     client.record = consume record
-    if inbound.isEmpty { buffers.give(inbound) } else { client.inbound = consume inbound }
+    if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     if let failure {
       counters.malformedRequests &+= 1
       requestBodyIsMalformed(client, failure)

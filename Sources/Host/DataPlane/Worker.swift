@@ -63,12 +63,13 @@ final class Worker {
   var poller: Poller
   var timers = TimerQueue()
   var buffers = BufferPool()
+  /// For large bodies: fewer and larger system calls.
+  var bulkBuffers = BufferPool(capacity: 65_536, limit: 64)
   var fields = FieldTable()
   var now = MonotonicClock.now
   /// Wall clock less monotonic clock, taken anew now and then.
   var wallOffset: Int64
   var counters = Counters()
-  var budget: ReplayBudget
 
   var listeners: [Listener] = []
   var clients = Slab<ClientConnection>(kind: Kind.client)
@@ -80,7 +81,12 @@ final class Worker {
 
   /// Client connections that get another turn before the loop waits: a lease was handed to them, or a look was repeated.
   var queued: [UInt64] = []
+  /// The client connection that has its turn.
+  var inTurn = UInt64.max
   var accessLines: [UInt8] = []
+  let pseudonym: [UInt8]
+  var date: [UInt8] = []
+  var dateMadeAt = Instant(nanoseconds: 0)
   var notices = NoticeLimiter()
   var acceptingIsPaused = false
   var drainDeadline: Instant?
@@ -109,13 +115,13 @@ final class Worker {
     self.clientLimit = clientLimit
     self.log = log
     self.accessLog = accessLog
+    pseudonym = Array(settings.forwarding.name.utf8)
     headLimits = HeadLimits(
       headBytes: settings.limits.headBytes, startLineBytes: settings.limits.startLineBytes,
       fieldCount: settings.limits.fieldCount)
     mailbox = try Mailbox()
     poller = try Poller()
     wallOffset = MonotonicClock.wallNanoseconds &- now.nanoseconds
-    budget = ReplayBudget(now: now)
     nextUpstreamLogID = UInt64(index) << 48
     identifiers = RequestIDs(seed: seed)
     self.listeners = listeners
@@ -191,7 +197,7 @@ final class Worker {
 
   /// Gives a client connection another turn before the loop waits again.
   func queue(_ client: ClientConnection) {
-    guard !client.isQueued else { return }
+    guard !client.isQueued, client.token != inTurn else { return }
     client.isQueued = true
     queued.append(client.token)
   }
@@ -216,6 +222,8 @@ final class Worker {
   func advance(_ client: ClientConnection) {
     // One client may not keep the loop for itself: after so many rounds the others come first.
     var rounds = 0
+    inTurn = client.token
+    defer { inTurn = UInt64.max }
     while client.phase != .closed {
       var moved = false
       switch client.phase {
@@ -236,6 +244,7 @@ final class Worker {
       guard moved else { return }
       rounds += 1
       if rounds >= Self.roundsPerTurn {
+        inTurn = UInt64.max
         queue(client)
         return
       }
@@ -243,6 +252,11 @@ final class Worker {
   }
 
   private static let roundsPerTurn = 64
+
+  /// Takes back a buffer that is not needed any more.
+  func recycle(_ buffer: consuming ByteBuffer) {
+    if buffer.capacity == bulkBuffers.capacity { bulkBuffers.give(buffer) } else { buffers.give(buffer) }
+  }
 
   // MARK: - Messages
 

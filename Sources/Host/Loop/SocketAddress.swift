@@ -96,6 +96,17 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// The bytes of an IP address in network order, 4 for IPv4 (also when mapped into IPv6), else 16; none for UNIX.
+  package var ipBytes: [UInt8] {
+    switch kind {
+    case .ipv4(let value, _): return (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(24 - $0 * 8)) }
+    case .ipv6(let bytes, _, _):
+      let isMapped = bytes[0..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xff && bytes[11] == 0xff
+      return isMapped ? Array(bytes[12...]) : bytes
+    case .unix: return []
+    }
+  }
+
   private static func dotted(_ value: UInt32) -> String {
     "\(value >> 24).\(value >> 16 & 0xff).\(value >> 8 & 0xff).\(value & 0xff)"
   }

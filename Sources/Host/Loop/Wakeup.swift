@@ -6,8 +6,10 @@ package final class Wakeup: Sendable {
   private let descriptor: Descriptor
 
   /// - Parameter isBlocking: for a thread that waits with ``waitAndClear()`` instead of a poller.
+  ///   ``waitOne()`` then takes one signal at a time.
   package init(isBlocking: Bool = false) throws(SystemError) {
-    let number = eventfd(0, Int32(EFD_CLOEXEC) | (isBlocking ? 0 : Int32(EFD_NONBLOCK)))
+    let flags = isBlocking ? Int32(EFD_SEMAPHORE) : Int32(EFD_NONBLOCK)
+    let number = eventfd(0, Int32(EFD_CLOEXEC) | flags)
     guard number >= 0 else { throw SystemError("eventfd", errno) }
     descriptor = Descriptor(owning: number)
   }
@@ -26,8 +28,8 @@ package final class Wakeup: Sendable {
     _ = unsafe eventfd_read(descriptor.number, &value)
   }
 
-  /// Waits for a signal. Only for a wakeup that was made blocking.
-  package func waitAndClear() {
+  /// Waits for a signal and takes it. Only for a wakeup that was made blocking.
+  package func waitOne() {
     clear()
   }
 }

@@ -53,6 +53,28 @@ package enum WallTime {
     bytes.append(UInt8(ascii: "Z"))
   }
 
+  /// The form of the Date field (RFC 9110 section 5.6.7), for instance `Sun, 06 Nov 1994 08:49:37 GMT`.
+  package static func httpDate(ofNanoseconds nanoseconds: Int64) -> [UInt8] {
+    let seconds = nanoseconds.quotient(flooredBy: 1_000_000_000)
+    let days = seconds.quotient(flooredBy: 86_400)
+    let second = seconds - days * 86_400
+    let (year, month, day) = civil(fromDays: days)
+    let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    var bytes = Array("\(weekdays[Int((days % 7 + 7) % 7)]), ".utf8)
+    pad(day, 2, &bytes)
+    bytes += Array(" \(months[Int(month) - 1]) ".utf8)
+    pad(year, 4, &bytes)
+    bytes.append(0x20)
+    pad(second / 3_600, 2, &bytes)
+    bytes.append(UInt8(ascii: ":"))
+    pad(second / 60 % 60, 2, &bytes)
+    bytes.append(UInt8(ascii: ":"))
+    pad(second % 60, 2, &bytes)
+    bytes += Array(" GMT".utf8)
+    return bytes
+  }
+
   private static func pad(_ value: Int64, _ width: Int, _ bytes: inout [UInt8]) {
     var divisor: Int64 = 1
     for _ in 1..<width { divisor *= 10 }

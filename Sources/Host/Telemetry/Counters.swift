@@ -57,6 +57,8 @@ package struct Counters: Equatable, Sendable {
   package var replaysFailed: UInt64 = 0
   /// By reason.
   package var notReplayed: [String: UInt64] = [:]
+  /// Log lines about exchanges that were left out because there were too many in a second.
+  package var noticesSuppressed: UInt64 = 0
   /// By Proxy-Status error type.
   package var failures: [String: UInt64] = [:]
 
@@ -87,6 +89,7 @@ package struct Counters: Equatable, Sendable {
     replays.merge(other.replays, uniquingKeysWith: &+)
     replaysAnswered &+= other.replaysAnswered
     replaysFailed &+= other.replaysFailed
+    noticesSuppressed &+= other.noticesSuppressed
     notReplayed.merge(other.notReplayed, uniquingKeysWith: &+)
     failures.merge(other.failures, uniquingKeysWith: &+)
   }
@@ -135,6 +138,7 @@ package struct Counters: Equatable, Sendable {
     line("upstream_replays_answered_total", replaysAnswered)
     line("upstream_replays_failed_total", replaysFailed)
     table("upstream_not_replayed_total", "reason", notReplayed)
+    line("log_notices_suppressed_total", noticesSuppressed)
     table("failures_total", "error", failures)
     return lines
   }

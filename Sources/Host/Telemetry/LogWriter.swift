@@ -97,7 +97,7 @@ package final class LogWriter: Sendable {
 
   private func run() {
     while true {
-      wakeup.waitAndClear()
+      wakeup.waitOne()
       let (lines, isClosed) = queue.withLock { queue in
         let lines = queue.lines
         queue.lines = []

@@ -1,0 +1,295 @@
+import Core
+import Glibc
+
+/// From a response in the buffer to the client, answers that are made here, and the end of client connections.
+extension Worker {
+  // MARK: - Sending
+
+  /// Hands what waits for the client to the kernel, and ends the exchange when all of it is gone.
+  /// Returns whether anything moved.
+  func sendResponse(_ client: ClientConnection) -> Bool {
+    if let outbound = client.outbound.take() {
+      guard client.isWritable else {
+        client.outbound = consume outbound
+        return false
+      }
+      return send(client, outbound)
+    }
+    guard client.call.responseBody.isComplete, client.call.isActive else { return false }
+    finish(client)
+    return true
+  }
+
+  private func send(_ client: ClientConnection, _ held: consuming ByteBuffer) -> Bool {
+    var outbound = held
+    let waiting = outbound.count
+    switch Socket.send(client.number, outbound.readable) {
+    case .bytes(let count):
+      counters.bytesToClients &+= UInt64(count)
+      outbound.consume(count)
+      if count < waiting {
+        client.isWritable = false
+        client.outbound = consume outbound
+        setDeadline(client, after: settings.timeouts.bodyIdle, for: .clientStalled)
+      } else {
+        recycle(outbound)
+        if client.deadlineReason == .clientStalled {
+          if client.call.responseBody.isComplete || client.phase != .exchanging {
+            client.deadline = .distantFuture
+            client.deadlineReason = .none
+          } else {
+            setDeadline(client, after: settings.timeouts.bodyIdle, for: .responseBody)
+          }
+        }
+        if client.phase == .exchanging, client.call.responseBody.isComplete, client.call.isActive { finish(client) }
+      }
+      return true
+    case .wouldBlock:
+      client.isWritable = false
+      client.outbound = consume outbound
+      setDeadline(client, after: settings.timeouts.bodyIdle, for: .clientStalled)
+      return false
+    case .endOfStream:
+      preconditionFailure("writing does not end a stream")
+    case .failed:
+      recycle(outbound)
+      clientBroke(client)
+      return false
+    }
+  }
+
+  /// The response is on its way in full.
+  private func finish(_ client: ClientConnection) {
+    noteFinished(client)
+    client.call.isActive = false
+    if let record = client.record.take() { recycle(record) }
+    counters.responses[min(Int(client.call.status / 100), 5)] &+= 1
+    if client.call.closesClient || client.sawEnd || drainDeadline != nil {
+      closeGently(client)
+      return
+    }
+    client.phase = .idle
+    setDeadline(client, after: settings.timeouts.clientIdle, for: .clientIdle)
+  }
+
+  /// Closes so that the last answer arrives: a RST in reply to unread bytes would destroy it (RFC 9112 section 9.6).
+  private func closeGently(_ client: ClientConnection) {
+    let mayHaveMore = client.inbound != nil || !client.call.requestBody.isComplete || client.isReadable
+    guard mayHaveMore, !client.sawEnd else {
+      closeClient(client)
+      return
+    }
+    Socket.shutdownWriting(client.number)
+    client.phase = .lingering
+    client.lingeredBytes = 0
+    setDeadline(client, after: settings.timeouts.linger, for: .linger)
+  }
+
+  /// Bytes that are read and dropped behind the last answer.
+  private static let lingerLimit = 1 << 20
+
+  /// Reads and drops what the client still sends.
+  func readLeftovers(_ client: ClientConnection) -> Bool {
+    if let inbound = client.inbound.take() {
+      client.lingeredBytes += inbound.count
+      recycle(inbound)
+    }
+    let moved = receive(client)
+    if client.sawEnd || client.lingeredBytes > Self.lingerLimit { closeClient(client) }
+    return moved
+  }
+
+  // MARK: - Answers made here
+
+  /// Answers a request whose head was not understood, and closes.
+  func refuse(_ client: ClientConnection, _ held: consuming ByteBuffer, _ error: MessageError) {
+    let inbound = held
+    let text = Self.explanation(of: error, inbound)
+    recycle(inbound)
+    client.scan = HeadScan()
+    beginRefusal(client)
+    let status = ProxyStatus(
+      pseudonym: settings.forwarding.name, error: error.proxyError, details: text)
+    answer(
+      client, LocalResponse(status: UInt16(error.status), body: Self.body(text), proxyStatus: status.fieldValue))
+    notices.post(now) { log.notice("client \(client.peer): \(error.status): \(text)") }
+  }
+
+  private static func explanation(of error: MessageError, _ inbound: borrowing ByteBuffer) -> String {
+    if let foreign = ForeignProtocol.spoken(byClient: inbound.readable) {
+      return "this looks like \(foreign.name), and this port speaks HTTP/1.1 without TLS"
+    }
+    return error.explanation
+  }
+
+  /// The head did not come in time.
+  func answerLate(_ client: ClientConnection, _ text: String) {
+    if let inbound = client.inbound.take() { recycle(inbound) }
+    beginRefusal(client)
+    answer(client, LocalResponse(status: 408, body: Self.body(text)))
+  }
+
+  private func beginRefusal(_ client: ClientConnection) {
+    client.phase = .exchanging
+    client.call.reset(machine: Exchange(isIdempotent: false, policy: replayPolicy), at: now)
+    _ = client.call.machine.clientLeft()
+    client.target.removeAll(keepingCapacity: true)
+    client.call.clientKeepsAlive = false
+    client.call.requestBody = .counted(1)
+  }
+
+  /// Answers a request with a status and a sentence of ours.
+  func answer(_ client: ClientConnection, status: UInt16, text: String) {
+    if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
+    answer(client, LocalResponse(status: status, body: Self.body(text)))
+  }
+
+  /// TRACE and OPTIONS whose Max-Forwards is used up end here (RFC 9110 section 7.6.2).
+  func answerAsFinalRecipient(_ client: ClientConnection, _ head: RequestHead) {
+    _ = client.call.machine.clientLeft()
+    // What follows the head stays; a request that is answered here has no content of use.
+    client.inbound?.consume(head.byteCount)
+    if client.inbound?.isEmpty ?? false, let inbound = client.inbound.take() { recycle(inbound) }
+    if head.framing != .none { client.call.requestBody = .counted(1) }
+    if head.method == .options {
+      answer(client, LocalResponse(status: 204, body: [], allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
+    } else {
+      answer(client, LocalResponse(status: 405, allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
+    }
+  }
+
+  /// Queues a response of ours as the end of the exchange. Nothing of another response may have been passed on.
+  private func answer(_ client: ClientConnection, _ response: LocalResponse) {
+    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
+    var outbound = client.outbound.take() ?? buffers.take()
+    response.write(
+      to: &outbound, requestMethod: client.call.method, clientVersion: client.call.version, clientKeepsAlive: persists,
+      keepAliveTimeout: settings.timeouts.advertisedIdleSeconds == 0 ? nil : settings.timeouts.advertisedIdleSeconds,
+      date: dateValue)
+    client.outbound = consume outbound
+    client.call.closesClient = !persists
+    client.call.status = response.status
+    client.call.responseBodyBytes = UInt64(response.body.count)
+    client.call.responseBody = .complete
+    client.call.stage = .none
+    client.call.headAt = client.call.headAt ?? now
+    client.deadline = .distantFuture
+    client.deadlineReason = .none
+    queue(client)
+  }
+
+  static func body(_ text: String) -> [UInt8] {
+    var bytes = Array(text.utf8)
+    bytes.append(0x0a)
+    return bytes
+  }
+
+  // MARK: - Failures
+
+  /// Answers the exchange with what went wrong at the upstream.
+  func fail(_ client: ClientConnection, _ failure: Failure) {
+    noteFailure(client, failure)
+    if let record = client.record.take() { recycle(record) }
+    let server = serverName(client)
+    let status = ProxyStatus(
+      pseudonym: settings.forwarding.name, error: ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)"),
+      nextHop: client.call.serverIndex == nil ? nil : server, details: failure.details)
+    answer(
+      client,
+      LocalResponse(
+        status: UInt16(failure.status), body: Self.body("\(failure.status) \(failure.sentence(server: server))"),
+        proxyStatus: status.fieldValue, retryAfter: failure.status == 503 ? 1 : nil))
+  }
+
+  func serverName(_ client: ClientConnection) -> String {
+    client.call.serverIndex.map { servers[$0].record.name } ?? "the upstream"
+  }
+
+  /// The client has a part of a response that will not be completed: close so that it cannot take it for whole.
+  func breakOff(_ client: ClientConnection) {
+    noteFinished(client)
+    client.call.isActive = false
+    // The missing rest of chunks or counted content says that there was to be more; a close that ends the content would not.
+    if client.call.isDelimitedByClose { Socket.abortOnClose(client.number) }
+    closeClient(client)
+  }
+
+  // MARK: - The client misbehaves or goes
+
+  func requestBodyIsMalformed(_ client: ClientConnection, _ error: MessageError) {
+    endForRequestBody(client, status: UInt16(error.status), text: error.explanation)
+  }
+
+  func requestBodyIsTooLarge(_ client: ClientConnection, _ limit: UInt64) {
+    endForRequestBody(client, status: 413, text: "The request body is larger than the limit of \(limit) bytes.")
+  }
+
+  func requestBodyStalled(_ client: ClientConnection) {
+    endForRequestBody(
+      client, status: 408, text: "No part of the request body came for \(settings.timeouts.bodyIdle.text).")
+  }
+
+  /// The rest of the request is not to be had: the server gets no more of it, and the client an error if it can still be told.
+  private func endForRequestBody(_ client: ClientConnection, status: UInt16, text: String) {
+    let isTold = client.call.headAt == nil && client.outbound == nil
+    abandonExchange(client)
+    if let record = client.record.take() { recycle(record) }
+    client.call.requestBody = .counted(1)
+    guard isTold else {
+      breakOff(client)
+      return
+    }
+    notices.post(now) { log.notice("client \(client.peer): \(client.requestLine): \(status): \(text)") }
+    answer(client, LocalResponse(status: status, body: Self.body(text)))
+  }
+
+  /// The client's FIN came within its request.
+  func clientLeftWithinRequest(_ client: ClientConnection) {
+    clientBroke(client)
+  }
+
+  /// The client does not read its response.
+  func clientStalled(_ client: ClientConnection) {
+    if client.phase == .tunnelling {
+      endTunnel(client, abort: true)
+      return
+    }
+    clientBroke(client)
+  }
+
+  /// The client is gone: nobody reads what would come.
+  func clientBroke(_ client: ClientConnection) {
+    guard client.phase != .closed else { return }
+    if client.phase == .tunnelling {
+      endTunnel(client, abort: true)
+      return
+    }
+    if client.call.isActive {
+      counters.clientAborts &+= 1
+      abandonExchange(client)
+      client.call.clientWasLost = true
+      if client.call.status == 0 { client.call.status = Self.clientClosedRequest }
+      noteFinished(client)
+      client.call.isActive = false
+    }
+    closeClient(client)
+  }
+
+  /// What nginx made customary in logs for a client that left before its answer.
+  private static let clientClosedRequest: UInt16 = 499
+
+  /// Closes a client connection that carries no exchange any more.
+  func closeClient(_ client: ClientConnection) {
+    guard client.phase != .closed else { return }
+    if let buffer = client.inbound.take() { recycle(buffer) }
+    if let buffer = client.outbound.take() { recycle(buffer) }
+    if let buffer = client.record.take() { recycle(buffer) }
+    counters.clientConnectionsClosed &+= 1
+    client.closeSocket()
+    clients.remove(client.token)
+    if acceptingIsPaused, drainDeadline == nil, clients.count < clientLimit {
+      // Room again; the timer that was set when accepting paused takes care of a failure here.
+      try? resumeAccepting()
+    }
+  }
+}

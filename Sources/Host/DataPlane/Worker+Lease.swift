@@ -1,0 +1,433 @@
+import Core
+import Glibc
+
+/// From a request to a connection that it may use, and from a connection back to its pool.
+extension Worker {
+  var replayPolicy: ReplayPolicy {
+    ReplayPolicy(
+      nonIdempotent: settings.upstream.replay.nonIdempotentOnProof ? .proven : .never,
+      maximumReplays: UInt8(clamping: settings.upstream.replay.limit),
+      // A further server can take what this one refuses; the same one would refuse it again.
+      maximumConnectReplays: UInt8(clamping: max(0, activeServerCount - 1)))
+  }
+
+  private var activeServerCount: Int {
+    var count = 0
+    for server in servers where server.isActive { count += 1 }
+    return count
+  }
+
+  // MARK: - Acquiring
+
+  /// Asks a pool for a connection.
+  func acquire(_ client: ClientConnection) {
+    guard let server = chooseServer() else {
+      fail(client, client.call.machine.refused(.nameNotFound))
+      return
+    }
+    client.call.serverIndex = server.index
+    server.budget.requestArrived()
+    let admission = server.pool.requestArrived(
+      ExchangeID(client.token), idempotent: client.call.machine.isIdempotent,
+      freshOnly: client.call.machine.needsFreshConnection, bounds: server.record.bounds, now: now)
+    follow(admission, for: client, at: server)
+  }
+
+  /// The servers take turns. Where there is one, there is nothing to choose.
+  private func chooseServer() -> Server? {
+    for _ in 0..<servers.count {
+      nextServer = nextServer + 1 < servers.count ? nextServer + 1 : 0
+      if servers[nextServer].isActive { return servers[nextServer] }
+    }
+    return nil
+  }
+
+  private func follow(_ admission: consuming Pool.Admission, for client: ClientConnection, at server: Server) {
+    switch consume admission {
+    case .lease(let lease):
+      take(lease, for: client, at: server)
+    case .connect(let id, let victim):
+      if let victim { close(victim, of: server, because: .evicted) }
+      connect(id, for: client, at: server)
+    case .wait(let ticket, let deadline):
+      client.call.stage = .waiting(ticket, server)
+      setDeadline(client, after: deadline.since(now), for: .waiting)
+    case .refused(let refusal):
+      let cause: FailureCause =
+        switch refusal {
+        case .queueFull: .poolQueueFull(limit: server.pool.settings.maximumWaiting)
+        case .draining: .poolDraining
+        }
+      fail(client, client.call.machine.refused(cause))
+    }
+  }
+
+  /// Begins the attempt on a leased connection.
+  private func take(_ lease: consuming Lease, for client: ClientConnection, at server: Server) {
+    let facts = lease.facts
+    guard let upstream = server.connection(facts.connection) else {
+      preconditionFailure("the pool leases only connections that are there")
+    }
+    client.call.facts = facts
+    client.call.leasedAt = now
+    client.call.upstreamLogID = upstream.logID
+    let departure = client.call.machine.leased(facts)
+    if facts.isReused {
+      counters.upstreamConnectionsReused &+= 1
+      counters.idleAgeAtReuse.record(facts.idleAge)
+    }
+    switch departure {
+    case .send: break
+    case .lookFirst:
+      let glance = Socket.glance(upstream.number)
+      if glance != .quiet {
+        counters.foundStaleBeforeWrite &+= 1
+        noteIdleEnd(of: upstream, facts, glance)
+        _ = client.call.machine.lookedAgain(.stale)
+        discard(upstream)
+        let admission = server.pool.leaseFoundStale(
+          lease, idempotent: client.call.machine.isIdempotent,
+          freshOnly: client.call.machine.needsFreshConnection, bounds: server.record.bounds, now: now)
+        follow(admission, for: client, at: server)
+        return
+      }
+      _ = client.call.machine.lookedAgain(.quiet)
+    }
+    client.call.stage = .leased
+    client.lease = consume lease
+    client.upstream = upstream
+    upstream.client = client.token
+    upstream.bytesWrittenBefore = upstream.bytesWritten
+    upstream.scan = HeadScan()
+    if !client.call.requestBody.isComplete {
+      setDeadline(client, after: settings.timeouts.bodyIdle, for: .requestBody)
+    }
+    // The lease may have come while another client connection has its turn.
+    queue(client)
+  }
+
+  // MARK: - Connecting
+
+  private func connect(_ id: ConnectionID, for client: ClientConnection?, at server: Server) {
+    do throws(SystemError) {
+      let connecting = try openSocket(to: server)
+      let isFinished = connecting.finished
+      var descriptor: Descriptor? = connecting.takeDescriptor()
+      nextUpstreamLogID &+= 1
+      let upstream = upstreams.insert { token in
+        // The slab calls this once; a descriptor has one holder.
+        UpstreamConnection(
+          token: token, logID: nextUpstreamLogID, descriptor: descriptor.take()!, server: server, id: id,
+          isConnecting: true, now: now)
+      }
+      server.place(upstream)
+      upstream.client = client?.token
+      client?.call.stage = .connecting
+      client?.upstream = upstream
+      client?.call.upstreamLogID = upstream.logID
+      try poller.register(
+        upstream.number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: upstream.token)
+      if isFinished {
+        connected(upstream)
+      } else if let client {
+        setDeadline(client, after: settings.timeouts.connect, for: .connect)
+      }
+    } catch {
+      if let upstream = server.connection(id) {
+        connectFailed(upstream, errorNumber: error.code)
+      } else {
+        counters.upstreamConnectFailures &+= 1
+        let room = server.pool.connectFailed(id, now: now)
+        if let client { connectFailed(client, at: server, cause: cause(ofConnectError: error.code)) }
+        use(room, of: server)
+      }
+    }
+  }
+
+  /// When no descriptor is left, an idle connection to some server gives way.
+  private func openSocket(to server: Server) throws(SystemError) -> Socket.Connecting {
+    do throws(SystemError) {
+      return try Socket.connect(to: server.record.address)
+    } catch {
+      guard error.code == EMFILE || error.code == ENFILE, sacrificeIdleConnection() else { throw error }
+      return try Socket.connect(to: server.record.address)
+    }
+  }
+
+  private func sacrificeIdleConnection() -> Bool {
+    for server in servers {
+      for case .some(let upstream) in server.connections where server.pool.isIdle(upstream.id) {
+        let room = server.pool.connectionClosed(upstream.id, now: now)
+        countClose("descriptor-limit")
+        discard(upstream)
+        use(room, of: server)
+        return true
+      }
+    }
+    return false
+  }
+
+  func connectProgressed(_ upstream: UpstreamConnection, _ readiness: Readiness) {
+    guard !readiness.isDisjoint(with: [.writable, .failed, .hangUp]) else { return }
+    let code = Socket.takeError(upstream.number)
+    if code != 0 {
+      connectFailed(upstream, errorNumber: code)
+    } else {
+      connected(upstream)
+    }
+  }
+
+  private func connected(_ upstream: UpstreamConnection) {
+    let server = upstream.server
+    upstream.isConnecting = false
+    upstream.isWritable = true
+    upstream.openedAt = now
+    counters.upstreamConnectionsOpened &+= 1
+    if let token = upstream.client, let client = clients.element(token), client.upstream === upstream {
+      client.upstream = nil
+    }
+    upstream.client = nil
+    switch server.pool.connectSucceeded(upstream.id, bounds: server.record.bounds, now: now) {
+    case .lease(let lease):
+      guard let client = clients.element(UInt64(lease.exchange)) else {
+        preconditionFailure("an exchange that leaves tells the pool first")
+      }
+      take(lease, for: client, at: server)
+    case .keptIdle(let victim):
+      if let victim { close(victim, of: server, because: .maximumIdleConnections) }
+      becameIdle(upstream)
+    case .close:
+      countClose("unused")
+      discard(upstream)
+    }
+  }
+
+  private func connectFailed(_ upstream: UpstreamConnection, errorNumber: Int32) {
+    let server = upstream.server
+    let client = upstream.client.flatMap { clients.element($0) }
+    counters.upstreamConnectFailures &+= 1
+    let room = server.pool.connectFailed(upstream.id, now: now)
+    discard(upstream)
+    if let client, client.upstream === upstream {
+      client.upstream = nil
+      connectFailed(client, at: server, cause: cause(ofConnectError: errorNumber))
+    }
+    use(room, of: server)
+  }
+
+  func connectTimedOut(_ client: ClientConnection) {
+    guard let upstream = client.upstream, upstream.isConnecting else { return }
+    let server = upstream.server
+    counters.upstreamConnectFailures &+= 1
+    let room = server.pool.connectFailed(upstream.id, now: now)
+    discard(upstream)
+    client.upstream = nil
+    connectFailed(client, at: server, cause: .connectTimeout(after: settings.timeouts.connect))
+    use(room, of: server)
+  }
+
+  private func connectFailed(_ client: ClientConnection, at server: Server, cause: FailureCause) {
+    client.call.stage = .none
+    follow(client.call.machine.connectFailed(cause, budget: &server.budget, now: now), for: client)
+  }
+
+  private func cause(ofConnectError code: Int32) -> FailureCause {
+    switch code {
+    // A UNIX socket that nobody listens on refuses; one that is not there is refused as well, in other words.
+    case ECONNREFUSED, ENOENT: .connectRefused
+    case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN: .unreachable
+    case ETIMEDOUT: .connectTimeout(after: settings.timeouts.connect)
+    case EMFILE, ENFILE: .descriptorLimit
+    default: .connectFailed(errorNumber: code)
+    }
+  }
+
+  // MARK: - Giving back
+
+  /// Gives back the lease of an attempt that is over. A connection that is not reusable is closed.
+  func returnLease(_ client: ClientConnection, reusable: Bool) {
+    guard let upstream = client.upstream, let lease = client.lease.take() else { return }
+    let server = upstream.server
+    client.upstream = nil
+    client.call.stage = .none
+    upstream.client = nil
+    if let inbound = upstream.inbound.take() { recycle(inbound) }
+    if !reusable { discard(upstream) }
+    switch server.pool.leaseReturned(lease, reusable: reusable, bounds: server.record.bounds, now: now) {
+    case .keptIdle(let victim):
+      if let victim { close(victim, of: server, because: .maximumIdleConnections) }
+      becameIdle(upstream)
+    case .handOver(let next):
+      guard let waiting = clients.element(UInt64(next.exchange)) else {
+        preconditionFailure("an exchange that leaves tells the pool first")
+      }
+      take(next, for: waiting, at: server)
+    case .close(let reason, let room):
+      if reusable { countClose(reason.name) }
+      discard(upstream)
+      use(room, of: server)
+    }
+  }
+
+  func use(_ room: Pool.Room, of server: Server) {
+    switch room {
+    case .unused: break
+    case .connect(let id, let exchange):
+      guard let client = clients.element(UInt64(exchange)) else {
+        preconditionFailure("an exchange that leaves tells the pool first")
+      }
+      connect(id, for: client, at: server)
+    }
+  }
+
+  private func close(_ id: ConnectionID, of server: Server, because reason: Pool.CloseReason) {
+    guard let upstream = server.connection(id) else {
+      preconditionFailure("the pool closes only connections that are there")
+    }
+    countClose(reason.name)
+    discard(upstream)
+  }
+
+  /// Closes a connection that the pool has forgotten.
+  func discard(_ upstream: UpstreamConnection) {
+    guard !upstream.isClosed else { return }
+    if let inbound = upstream.inbound.take() { recycle(inbound) }
+    upstream.server.remove(upstream)
+    upstreams.remove(upstream.token)
+    upstream.client = nil
+    upstream.closeSocket()
+  }
+
+  private func countClose(_ reason: String) {
+    counters.closedByProxy[reason, default: 0] &+= 1
+  }
+
+  // MARK: - Idle connections
+
+  private func becameIdle(_ upstream: UpstreamConnection) {
+    scheduleSweep(of: upstream.server)
+    // The FIN may have come while the connection was leased: no further event will tell.
+    if upstream.peerClosed || upstream.isReadable { idleConnectionStirred(upstream) }
+  }
+
+  /// Something happened on a connection that nobody uses: the server closed it, or spoke unasked.
+  func idleConnectionStirred(_ upstream: UpstreamConnection) {
+    guard upstream.isReadable, !upstream.isClosed else { return }
+    let glance = Socket.glance(upstream.number)
+    guard glance != .quiet else {
+      upstream.isReadable = false
+      return
+    }
+    let server = upstream.server
+    let facts = server.pool.facts(of: upstream.id, now: now)
+    noteIdleEnd(of: upstream, facts, glance)
+    let room = server.pool.connectionClosed(upstream.id, now: now)
+    discard(upstream)
+    use(room, of: server)
+  }
+
+  /// Counts the end of an idle connection and lets the idle window learn from it.
+  private func noteIdleEnd(of upstream: UpstreamConnection, _ facts: LeaseFacts, _ glance: Glance) {
+    let how: IdleWindow.CloseKind
+    switch glance {
+    case .quiet: return
+    case .bytes:
+      counters.closedByServer["idle-unasked-bytes", default: 0] &+= 1
+      how = .fin
+    case .endOfStream:
+      counters.closedByServer["idle-fin", default: 0] &+= 1
+      how = .fin
+    case .failed:
+      counters.closedByServer["idle-reset", default: 0] &+= 1
+      how = .reset
+    }
+    counters.idleAgeAtRemoteClose.record(facts.idleAge)
+    let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime ?? .zero
+    learn(upstream.server) {
+      $0.idleClosed(
+        idleAge: facts.idleAge, connectionAge: facts.connectionAge, uses: facts.uses, roundTripTime: roundTripTime,
+        how: how, now: self.now)
+    }
+  }
+
+  /// Tells the shared record, and the log when something notable came of it.
+  func learn(_ server: Server, _ event: (inout IdleWindow) -> IdleWindow.Change) {
+    guard settings.upstream.idleWindow else { return }
+    if let description = server.record.learn(event) {
+      log.info("server \(server.record.name): \(description.sentence)")
+      scheduleSweep(of: server)
+    }
+  }
+
+  // MARK: - Sweeping
+
+  private func scheduleSweep(of server: Server) {
+    let due = now.advanced(by: min(server.record.bounds.leaseLimit, Self.sweepPeriod))
+    guard due < server.sweepAt else { return }
+    server.sweepAt = due
+    timers.schedule(UInt64(Kind.sweep) << 56 | UInt64(server.index), at: due)
+  }
+
+  private static let sweepPeriod = Nanoseconds.seconds(1)
+  /// Sweeps of one server are at least this far apart.
+  private static let shortestSweepPeriod = Nanoseconds.milliseconds(10)
+
+  func sweep(_ server: Server) {
+    server.sweepAt = .distantFuture
+    learn(server) { $0.refresh(now: self.now) }
+    while true {
+      switch server.pool.sweep(bounds: server.record.bounds, now: now) {
+      case .close(let id, let reason):
+        close(id, of: server, because: reason)
+      case .sentinelSurvived(let id, let idleAge, let closes):
+        learn(server) { $0.sentinelSurvived(idleAge: idleAge, now: self.now) }
+        if closes { close(id, of: server, because: .maximumIdleAge) }
+      case .done(let next):
+        guard next != .distantFuture else { return }
+        let due = min(
+          max(next, now.advanced(by: Self.shortestSweepPeriod)), now.advanced(by: Self.sweepPeriod))
+        server.sweepAt = due
+        timers.schedule(UInt64(Kind.sweep) << 56 | UInt64(server.index), at: due)
+        return
+      }
+    }
+  }
+
+  /// Closes every connection of a server that nobody uses.
+  func closeIdleConnections(of server: Server) {
+    for case .some(let upstream) in server.connections where server.pool.isIdle(upstream.id) {
+      let room = server.pool.connectionClosed(upstream.id, now: now)
+      countClose("draining")
+      discard(upstream)
+      use(room, of: server)
+    }
+  }
+}
+
+extension ExchangeID {
+  /// The token of the client connection that carries the exchange.
+  init(_ token: UInt64) { self.init(slot: UInt32(truncatingIfNeeded: token), generation: UInt32(token >> 32)) }
+}
+
+extension UInt64 {
+  init(_ exchange: ExchangeID) { self = UInt64(exchange.generation) << 32 | UInt64(exchange.slot) }
+}
+
+extension Pool.CloseReason {
+  /// As it stands in counters.
+  var name: String {
+    switch self {
+    case .notReusable: "not-reusable"
+    case .reuseOff: "reuse-off"
+    case .draining: "draining"
+    case .maximumUses: "max-requests"
+    case .maximumConnectionAge: "max-age"
+    case .learnedLimit: "learned-limit"
+    case .freshWanted: "fresh-wanted"
+    case .maximumIdleConnections: "max-idle-connections"
+    case .maximumIdleAge: "max-idle-age"
+    case .idleWindow: "idle-window"
+    case .evicted: "evicted"
+    }
+  }
+}

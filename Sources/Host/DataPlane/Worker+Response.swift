@@ -1,0 +1,435 @@
+import Core
+
+extension Worker {
+  /// Bytes of a response that may wait for the client before no more are read from the server.
+  private static let responseHighWater = 65_536
+
+  /// Reads from the server and moves what is understood towards the client. Returns whether anything moved.
+  func readResponse(_ client: ClientConnection) -> Bool {
+    guard let upstream = client.upstream, !upstream.isConnecting else { return false }
+    switch client.call.stage {
+    case .leased: break
+    case .judging:
+      if upstream.isReadable || upstream.peerClosed { judgingStirred(client) }
+      return false
+    case .none, .waiting, .connecting: return false
+    }
+    switch client.call.responseBody {
+    case .awaitingHead: return readResponseHead(client, upstream)
+    case .counted, .untilClose, .chunked: return readResponseBody(client, upstream)
+    case .complete: return false
+    }
+  }
+
+  // MARK: - Head
+
+  private func readResponseHead(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+    let received = receive(upstream)
+    // An interim response may have left the next head in the buffer.
+    guard received || client.call.mayHoldHead else {
+      if upstream.sawEnd || upstream.firstError != 0 { endedBeforeHead(client, upstream) }
+      return false
+    }
+    client.call.mayHoldHead = false
+    guard let inbound = upstream.inbound.take() else { return received }
+    switch parseResponse(inbound, upstream, client.call.method) {
+    case .incomplete:
+      upstream.inbound = consume inbound
+      return received
+    case .failed(let error):
+      responseIsMalformed(client, upstream, inbound, error)
+    case .complete(let head):
+      upstream.scan = HeadScan()
+      if head.isInterim {
+        interimArrived(client, upstream, inbound, head)
+      } else {
+        headArrived(client, upstream, inbound, head)
+      }
+    }
+    return true
+  }
+
+  private func parseResponse(
+    _ inbound: borrowing ByteBuffer, _ upstream: UpstreamConnection, _ method: Method
+  ) -> HeadParse<ResponseHead> {
+    ResponseHead.parse(
+      inbound.readable, scan: &upstream.scan, limits: headLimits, requestMethod: method, into: &fields)
+  }
+
+  /// Whether the response that has arrived may answer the request; measures only where the evidence rule asks for it.
+  private func couldAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, closes: Bool) -> Bool {
+    guard client.call.machine.mustCheckAnswer(responseCloses: closes) else { return true }
+    return EvidenceRule.couldAnswer(
+      bytesWritten: upstream.requestBytesWritten, unacknowledgedBytes: Socket.unacknowledgedBytes(upstream.number))
+  }
+
+  private func interimArrived(
+    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
+  ) {
+    var inbound = held
+    let couldAnswer = couldAnswer(client, upstream, closes: false)
+    let fate = client.call.machine.responseHeadArrived(
+      isInterim: true, couldAnswer: couldAnswer, observation: observe(upstream), now: now)
+    switch fate {
+    case .discard(let deadline):
+      recycle(inbound)
+      discardResponse(client, until: deadline)
+      return
+    case .passOn: break
+    }
+    client.call.interimCount &+= 1
+    guard client.call.interimCount <= Self.interimLimit else {
+      recycle(inbound)
+      let end = client.call.machine.responseInvalid(
+        .invalidResponse(detail: "more than \(Self.interimLimit) interim responses"), couldAnswer: true,
+        observation: observe(upstream), now: now)
+      follow(end, for: client)
+      return
+    }
+    // RFC 9110 section 15.2: no 1xx to an HTTP/1.0 client.
+    if client.call.version == .http11 {
+      var outbound = client.outbound.take() ?? buffers.take()
+      head.write(
+        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+        clientKeepsAlive: true, bodyFraming: .none)
+      client.outbound = consume outbound
+      client.call.machine.responsePassedOn()
+    }
+    inbound.consume(head.byteCount)
+    client.call.mayHoldHead = !inbound.isEmpty
+    if inbound.isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
+    setDeadline(client, after: settings.timeouts.responseHead, for: .responseHead)
+  }
+
+  /// Interim responses before the final one; more are a fault of the server.
+  private static let interimLimit = 32
+
+  private func headArrived(
+    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
+  ) {
+    var inbound = held
+    let couldAnswer = couldAnswer(client, upstream, closes: !head.keepsAlive)
+    switch client.call.machine.responseHeadArrived(
+      isInterim: false, couldAnswer: couldAnswer, observation: observe(upstream), now: now)
+    {
+    case .discard(let deadline):
+      counters.responsesRefusedAsUnasked &+= 1
+      recycle(inbound)
+      discardResponse(client, until: deadline)
+      return
+    case .passOn: break
+    }
+    client.call.headAt = now
+    client.call.status = head.status
+    noteAnswer(client, upstream, head)
+    if head.status == 101 {
+      switchProtocols(client, upstream, inbound, head)
+      return
+    }
+    passHeadOn(client, upstream, &inbound, head)
+    if inbound.isEmpty {
+      recycle(inbound)
+    } else {
+      upstream.inbound = consume inbound
+    }
+    moveBufferedBody(client, upstream)
+    responseMayBeComplete(client, upstream)
+  }
+
+  /// Writes the head to the client and prepares for its content.
+  private func passHeadOn(
+    _ client: ClientConnection, _ upstream: UpstreamConnection, _ inbound: inout ByteBuffer, _ head: ResponseHead
+  ) {
+    let framing = head.framing(forClient: client.call.version)
+    // A client that is still sending would have its request taken for the next one; it is told that this is the end.
+    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
+    var outbound = client.outbound.take() ?? buffers.take()
+    head.write(
+      to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+      clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle,
+      via: settings.forwarding.via ? viaName : nil)
+    client.outbound = consume outbound
+    client.call.machine.responsePassedOn()
+    client.call.closesClient = !persists || framing == .untilClose
+    client.call.sendsChunks = framing == .chunked
+    client.call.isDelimitedByClose = framing == .untilClose
+    client.call.keepsUpstream = head.keepsAlive
+    inbound.consume(head.byteCount)
+    switch head.framing {
+    case .none: client.call.responseBody = .complete
+    case .contentLength(let length): client.call.responseBody = length == 0 ? .complete : .counted(length)
+    case .chunked: client.call.responseBody = .chunked(ChunkedDecoder(sender: .upstream))
+    case .untilClose: client.call.responseBody = .untilClose
+    }
+    setDeadline(client, after: settings.timeouts.bodyIdle, for: .responseBody)
+  }
+
+  private var advertisedIdle: UInt32? {
+    settings.timeouts.advertisedIdleSeconds == 0 ? nil : settings.timeouts.advertisedIdleSeconds
+  }
+
+  /// Lets the idle window learn from an answer: a hint, or a reuse at an idle age that was not proven.
+  private func noteAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, _ head: ResponseHead) {
+    let server = upstream.server
+    if let facts = client.call.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
+      learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, now: self.now) }
+    }
+    if head.keepAliveTimeoutSeconds != server.lastHint || (now.since(server.hintToldAt) > .seconds(60) && server.lastHint != nil) {
+      server.lastHint = head.keepAliveTimeoutSeconds
+      server.hintToldAt = now
+      if let seconds = head.keepAliveTimeoutSeconds {
+        let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime
+        learn(server) { window in
+          if let roundTripTime { window.roundTripTimeMeasured(roundTripTime) }
+          return window.keepAliveHinted(
+            seconds: Int(seconds), maximum: head.keepAliveMax.map { Int($0) }, now: self.now)
+        }
+      }
+    }
+  }
+
+  /// A response that cannot be the answer: nothing of it is passed on, and the socket's end is awaited.
+  private func discardResponse(_ client: ClientConnection, until deadline: Instant) {
+    client.call.stage = .judging
+    setDeadline(client, after: deadline.since(now), for: .resetWait)
+    judgingStirred(client)
+  }
+
+  private func endedBeforeHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+    attemptEnded(client)
+  }
+
+  private func responseIsMalformed(
+    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ error: MessageError
+  ) {
+    let inbound = held
+    let couldAnswer = couldAnswer(client, upstream, closes: true)
+    let cause = Self.cause(of: error, inbound)
+    let observation = observe(upstream)
+    let end = client.call.machine.responseInvalid(cause, couldAnswer: couldAnswer, observation: observation, now: now)
+    recycle(inbound)
+    follow(end, for: client)
+  }
+
+  /// What the server speaks if it is not HTTP, else which rule it broke.
+  private static func cause(of error: MessageError, _ inbound: borrowing ByteBuffer) -> FailureCause {
+    if let foreign = ForeignProtocol.spoken(byUpstream: inbound.readable) {
+      return .doesNotSpeakHTTP(protocolName: foreign.name)
+    }
+    return .invalidResponse(detail: error.explanation)
+  }
+
+  // MARK: - Content
+
+  private func readResponseBody(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+    guard (client.outbound?.count ?? 0) < Self.responseHighWater else { return false }
+    if upstream.inbound != nil {
+      moveBufferedBody(client, upstream)
+      responseMayBeComplete(client, upstream)
+      if client.call.responseBody.isComplete { return true }
+    }
+    let moved: Bool
+    if case .counted(let remaining) = client.call.responseBody, upstream.inbound == nil {
+      moved = receiveCounted(client, upstream, remaining)
+    } else {
+      moved = receive(upstream)
+      if moved { moveBufferedBody(client, upstream) }
+    }
+    if moved {
+      setDeadline(client, after: settings.timeouts.bodyIdle, for: .responseBody)
+      responseMayBeComplete(client, upstream)
+      return true
+    }
+    if client.phase == .exchanging, client.upstream === upstream, upstream.sawEnd || upstream.firstError != 0 {
+      endedWithinBody(client, upstream)
+      return true
+    }
+    return false
+  }
+
+  /// Content of known length goes from the socket into the client's buffer without another copy.
+  private func receiveCounted(_ client: ClientConnection, _ upstream: UpstreamConnection, _ remaining: UInt64) -> Bool {
+    guard upstream.isReadable else { return false }
+    var outbound = client.outbound.take() ?? bulkBuffer(for: remaining)
+    if outbound.writableCount < 4_096 { outbound.compact() }
+    if outbound.writableCount < 4_096 { outbound.reserve(16_384) }
+    let room = outbound.writableCount
+    let result = Socket.receive(upstream.number, into: &outbound)
+    var moved = false
+    switch result {
+    case .bytes(let count):
+      moved = true
+      if count < room, !upstream.peerClosed { upstream.isReadable = false }
+      if UInt64(count) > remaining {
+        // More than was announced: the surplus is nobody's, and the connection cannot be trusted any more.
+        outbound.removeLast(count - Int(remaining))
+        client.call.keepsUpstream = false
+        client.call.responseBodyBytes &+= remaining
+        client.call.responseBody = .complete
+      } else {
+        client.call.responseBodyBytes &+= UInt64(count)
+        let rest = remaining - UInt64(count)
+        client.call.responseBody = rest == 0 ? .complete : .counted(rest)
+      }
+    case .wouldBlock: upstream.isReadable = false
+    case .endOfStream: noteEnd(of: upstream)
+    case .failed(let code):
+      upstream.noteError(code)
+      upstream.isReadable = false
+    }
+    let isEmpty = outbound.isEmpty
+    if isEmpty { recycle(outbound) } else { client.outbound = consume outbound }
+    return moved
+  }
+
+  /// A large body moves in large pieces.
+  private func bulkBuffer(for remaining: UInt64) -> ByteBuffer {
+    remaining > UInt64(buffers.capacity) ? bulkBuffers.take() : buffers.take()
+  }
+
+  /// Moves content that is already here to the client's buffer, decoded and framed anew.
+  private func moveBufferedBody(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+    guard var inbound = upstream.inbound.take() else { return }
+    var outbound = client.outbound.take() ?? buffers.take()
+    var failure: MessageError?
+    switch client.call.responseBody {
+    case .awaitingHead, .complete: break
+    case .counted(let remaining):
+      let count = Int(min(remaining, UInt64(inbound.count)))
+      outbound.append(inbound.readable.extracting(first: count))
+      inbound.consume(count)
+      client.call.responseBodyBytes &+= UInt64(count)
+      client.call.responseBody = remaining == UInt64(count) ? .complete : .counted(remaining - UInt64(count))
+    case .untilClose:
+      let count = inbound.count
+      if client.call.sendsChunks, count > 0 {
+        ChunkedWriter.writeChunkStart(count, to: &outbound)
+        outbound.append(inbound.readable)
+        ChunkedWriter.writeChunkEnd(to: &outbound)
+      } else {
+        outbound.append(inbound.readable)
+      }
+      client.call.responseBodyBytes &+= UInt64(count)
+      inbound.consume(count)
+    case .chunked(var decoder):
+      failure = copyChunks(client, &decoder, from: &inbound, to: &outbound)
+    }
+    // What is left behind a complete response was not asked for.
+    if client.call.responseBody.isComplete, !inbound.isEmpty { client.call.keepsUpstream = false }
+    if inbound.isEmpty || client.call.responseBody.isComplete {
+      recycle(inbound)
+    } else {
+      if inbound.writableCount == 0 { inbound.compact() }
+      upstream.inbound = consume inbound
+    }
+    if outbound.isEmpty { recycle(outbound) } else { client.outbound = consume outbound }
+    if let failure {
+      let end = client.call.machine.responseInvalid(
+        .invalidResponse(detail: failure.explanation), couldAnswer: true, observation: observe(upstream), now: now)
+      follow(end, for: client)
+    }
+  }
+
+  private func copyChunks(
+    _ client: ClientConnection, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
+    to outbound: inout ByteBuffer
+  ) -> MessageError? {
+    var offset = 0
+    while true {
+      switch decoder.next(inbound.readable, from: offset) {
+      case .data(let range):
+        if client.call.sendsChunks {
+          ChunkedWriter.writeChunkStart(range.count, to: &outbound)
+          outbound.append(inbound.readable.part(range))
+          ChunkedWriter.writeChunkEnd(to: &outbound)
+        } else {
+          outbound.append(inbound.readable.part(range))
+        }
+        client.call.responseBodyBytes &+= UInt64(range.count)
+        offset = range.end
+      case .incomplete(let consumed):
+        inbound.consume(consumed)
+        client.call.responseBody = .chunked(decoder)
+        return nil
+      case .finished(let consumed, let trailers):
+        if client.call.sendsChunks {
+          ChunkedWriter.writeEnd(to: &outbound, bytes: inbound.readable, trailers: trailers)
+        }
+        inbound.consume(consumed)
+        client.call.responseBody = .complete
+        return nil
+      case .failed(let error):
+        return error
+      }
+    }
+  }
+
+  private func endedWithinBody(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+    if case .untilClose = client.call.responseBody, upstream.sawEnd, upstream.firstError == 0 {
+      // The close is the end of the content.
+      if client.call.sendsChunks {
+        var outbound = client.outbound.take() ?? buffers.take()
+        ChunkedWriter.writeEnd(to: &outbound)
+        client.outbound = consume outbound
+      }
+      client.call.keepsUpstream = false
+      client.call.responseBody = .complete
+      responseMayBeComplete(client, upstream)
+      return
+    }
+    attemptEnded(client)
+  }
+
+  /// Gives the connection back as soon as the response is whole, whatever the client still has to read.
+  private func responseMayBeComplete(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+    guard client.phase == .exchanging, client.call.responseBody.isComplete, client.upstream === upstream else { return }
+    if !client.call.machine.isFinished { client.call.machine.responseEnded() }
+    let requestIsSent = client.call.requestBody.isComplete && (client.record?.isEmpty ?? true)
+    let isClean = !upstream.peerClosed && !upstream.sawEnd && upstream.firstError == 0 && upstream.inbound == nil
+    client.call.keepsUpstream = client.call.keepsUpstream && requestIsSent && isClean
+    // A full buffer may have hidden that more had come.
+    if client.call.keepsUpstream, upstream.isReadable {
+      if Socket.glance(upstream.number) == .quiet { upstream.isReadable = false } else { client.call.keepsUpstream = false }
+    }
+    returnLease(client, reusable: client.call.keepsUpstream)
+    if let record = client.record.take() { recycle(record) }
+    client.deadline = .distantFuture
+    client.deadlineReason = .none
+  }
+
+  // MARK: - Receiving
+
+  /// Reads what has come from the server behind what is already there. Returns whether there are new bytes.
+  func receive(_ upstream: UpstreamConnection) -> Bool {
+    guard upstream.isReadable, !upstream.sawEnd else { return false }
+    var inbound: ByteBuffer
+    if let held = upstream.inbound.take() {
+      inbound = held
+      if inbound.writableCount == 0 { inbound.compact() }
+      if inbound.writableCount == 0 { inbound.reserve(buffers.capacity) }
+    } else {
+      inbound = buffers.take()
+    }
+    let room = inbound.writableCount
+    let result = Socket.receive(upstream.number, into: &inbound)
+    let isEmpty = inbound.isEmpty
+    if isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
+    switch result {
+    case .bytes(let count):
+      if count < room, !upstream.peerClosed { upstream.isReadable = false }
+      return true
+    case .wouldBlock: upstream.isReadable = false
+    case .endOfStream: noteEnd(of: upstream)
+    case .failed(let code):
+      upstream.noteError(code)
+      upstream.isReadable = false
+    }
+    return false
+  }
+
+  /// The end of the stream is evidence only while no error was reported before it.
+  private func noteEnd(of upstream: UpstreamConnection) {
+    if upstream.firstError == 0 { upstream.sawEnd = true }
+    upstream.isReadable = false
+  }
+}
