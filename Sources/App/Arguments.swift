@@ -78,7 +78,11 @@ extension ListenAddress: ExpressibleByArgument {
     else { return nil }
     var host = String(argument[..<colon])
     if host == "*" { host = "" }
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) } else if host.contains(":") { return nil }
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = String(host.dropFirst().dropLast())
+    } else if host.contains(":") {
+      return nil
+    }
     self = .tcp(host: host, port: port)
   }
 
@@ -109,7 +113,11 @@ extension OriginAddress: ExpressibleByArgument {
       port = number
       host = String(rest[..<colon])
     }
-    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) } else if host.contains(":") { return nil }
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = String(host.dropFirst().dropLast())
+    } else if host.contains(":") {
+      return nil
+    }
     guard !host.isEmpty else { return nil }
     self = .tcp(host: host, port: port)
   }

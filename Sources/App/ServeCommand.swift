@@ -185,14 +185,17 @@ struct ServeCommand: ParsableCommand {
     try atLeast(1, limits.maxFields, "--max-fields")
     try atLeast(1, limits.maxClients, "--max-clients")
     let head = limits.maxHead.bytes
-    if head < 256 || head > 1 << 20 { throw ValidationError("--max-head \(head) is out of range; it is 256 to 1m bytes") }
+    if head < 256 || head > 1 << 20 {
+      throw ValidationError("--max-head \(head) is out of range; it is 256 to 1m bytes")
+    }
     if limits.maxRequestLine.bytes < 64 || limits.maxRequestLine.bytes > head {
       throw ValidationError(
         "--max-request-line \(limits.maxRequestLine.bytes) is out of range; it is 64 to --max-head (\(head))")
     }
     if race.replayBuffer.bytes > 1 << 30 { throw ValidationError("--replay-buffer is too large; the most is 1g") }
     let isToken = forwarding.name.utf8.allSatisfy { byte in
-      (0x61...0x7a).contains(byte | 0x20) || (0x30...0x39).contains(byte) || Array("!#$%&'*+-.^_`|~".utf8).contains(byte)
+      (0x61...0x7a).contains(byte | 0x20) || (0x30...0x39).contains(byte)
+        || Array("!#$%&'*+-.^_`|~".utf8).contains(byte)
     }
     if forwarding.name.isEmpty || !isToken {
       throw ValidationError("--name '\(forwarding.name)' is not a token; use letters, digits, '-', '_' and '.'")
@@ -282,7 +285,8 @@ struct ServeCommand: ParsableCommand {
     settings.timeouts.requestHead = timeouts.headTimeout.span
     settings.timeouts.clientIdle = timeouts.clientIdle.span
     // Clients are to close first: what they are told is less than what they get.
-    settings.timeouts.advertisedIdleSeconds = UInt32(clamping: max(0, timeouts.clientIdle.span.milliseconds / 1_000 - 10))
+    settings.timeouts.advertisedIdleSeconds = UInt32(
+      clamping: max(0, timeouts.clientIdle.span.milliseconds / 1_000 - 10))
     settings.timeouts.connect = timeouts.connectTimeout.span
     settings.timeouts.responseHead = timeouts.responseTimeout.span
     settings.timeouts.bodyIdle = timeouts.bodyTimeout.span

@@ -21,7 +21,8 @@ extension Nanoseconds {
     case "" where digits == "0": scale = 1
     default:
       throw QuantityError(
-        text: text, fact: unit.isEmpty ? "has no unit" : "has an unknown unit", fix: "write for instance 500ms, 5s, 2m or 1h")
+        text: text, fact: unit.isEmpty ? "has no unit" : "has an unknown unit",
+        fix: "write for instance 500ms, 5s, 2m or 1h")
     }
     guard let value = Double(digits), value.isFinite, value >= 0 else {
       throw QuantityError(text: text, fact: "is not a length of time", fix: "write for instance 500ms, 5s, 2m or 1h")
@@ -64,7 +65,8 @@ package func byteCount(parsing text: String) throws(QuantityError) -> UInt64 {
   case "k", "kb", "kib": scale = 1 << 10
   case "m", "mb", "mib": scale = 1 << 20
   case "g", "gb", "gib": scale = 1 << 30
-  default: throw QuantityError(text: text, fact: "has an unknown unit", fix: "write bytes, or for instance 64k, 10m, 1g")
+  default:
+    throw QuantityError(text: text, fact: "has an unknown unit", fix: "write bytes, or for instance 64k, 10m, 1g")
   }
   guard let value = UInt64(digits) else {
     throw QuantityError(text: text, fact: "is not a number of bytes", fix: "write bytes, or for instance 64k, 10m, 1g")

@@ -82,7 +82,9 @@ final class ClientConnection {
     for offset in head.methodRange.start..<head.methodRange.end { target.append(bytes.byte(at: offset)) }
     target.append(0x20)
     let range = head.target.range
-    for offset in range.start..<min(range.end, range.start + Self.longestTarget) { target.append(bytes.byte(at: offset)) }
+    for offset in range.start..<min(range.end, range.start + Self.longestTarget) {
+      target.append(bytes.byte(at: offset))
+    }
   }
 
   /// Method and target, or a word for a request that was not understood.

@@ -230,7 +230,7 @@ package final class Proxy: Sendable {
           var descriptor: Descriptor
           do throws(SystemError) {
             descriptor = try Socket.listen(on: address, shared: true)
-          } catch where error.code == EAFNOSUPPORT && host.isEmpty {
+          } catch  where error.code == EAFNOSUPPORT && host.isEmpty {
             // A machine without IPv6.
             address = SocketAddress(.ipv4(0, port: port))
             descriptor = try Socket.listen(on: address, shared: true)
@@ -252,10 +252,10 @@ package final class Proxy: Sendable {
     do throws(SystemError) {
       _ = try Socket.connect(to: SocketAddress(.unix(path: path)))
       throw SystemError("bind", EADDRINUSE)
-    } catch where error.code == ECONNREFUSED {
+    } catch  where error.code == ECONNREFUSED {
       // Safe: the path is a NUL-terminated copy during the call.
       _ = unsafe unlink(path)
-    } catch where error.code == ENOENT {
+    } catch  where error.code == ENOENT {
       return
     }
   }

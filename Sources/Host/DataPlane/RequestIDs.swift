@@ -1,3 +1,5 @@
+import Core
+
 /// Makes the identifiers of requests that came without one: unique, and not to be guessed from each other's neighbours by accident.
 ///
 /// SplitMix64 over a counter, from a seed of the kernel's randomness: no system call for a request.
@@ -22,8 +24,6 @@ struct RequestIDs {
     return mixed ^ (mixed >> 31)
   }
 }
-
-import Core
 
 /// Lets so many notices a second through, so that a failure of every request does not become a failure of the log.
 struct NoticeLimiter {

@@ -10,7 +10,8 @@ package enum Resolver {
   }
 
   /// All addresses of a name, in the order that the system prefers, without repetitions.
-  package static func addresses(of host: String, port: UInt16, passive: Bool = false) throws(Failure) -> [SocketAddress] {
+  package static func addresses(of host: String, port: UInt16, passive: Bool = false) throws(Failure) -> [SocketAddress]
+  {
     if let literal = SocketAddress(literal: host, port: port) { return [literal] }
     var hints = unsafe addrinfo()
     unsafe hints.ai_family = AF_UNSPEC
@@ -26,7 +27,9 @@ package enum Resolver {
     var found: [SocketAddress] = []
     var entry = unsafe list
     while let current = unsafe entry {
-      if let address = unsafe SocketAddress(reading: current.pointee), !found.contains(address) { found.append(address) }
+      if let address = unsafe SocketAddress(reading: current.pointee), !found.contains(address) {
+        found.append(address)
+      }
       unsafe entry = current.pointee.ai_next
     }
     return found

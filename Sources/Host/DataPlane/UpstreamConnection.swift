@@ -92,7 +92,9 @@ final class Server {
   }
 
   func connection(_ id: ConnectionID) -> UpstreamConnection? {
-    guard id.slot < connections.count, let connection = connections[Int(id.slot)], connection.id == id else { return nil }
+    guard id.slot < connections.count, let connection = connections[Int(id.slot)], connection.id == id else {
+      return nil
+    }
     return connection
   }
 

@@ -11,7 +11,8 @@ extension Worker {
     for _ in 0..<Self.acceptsPerTurn {
       guard drainDeadline == nil, !acceptingIsPaused else { return }
       guard clients.count < clientLimit else {
-        pause("the limit of \(clientLimit) client connections of this thread is reached; more wait in the kernel's queue")
+        pause(
+          "the limit of \(clientLimit) client connections of this thread is reached; more wait in the kernel's queue")
         return
       }
       do throws(SystemError) {

@@ -152,7 +152,8 @@ extension Worker {
     if client.inbound?.isEmpty ?? false, let inbound = client.inbound.take() { recycle(inbound) }
     if head.framing != .none { client.call.requestBody = .counted(1) }
     if head.method == .options {
-      answer(client, LocalResponse(status: 204, body: [], allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
+      answer(
+        client, LocalResponse(status: 204, body: [], allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
     } else {
       answer(client, LocalResponse(status: 405, allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
     }

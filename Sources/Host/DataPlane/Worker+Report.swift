@@ -119,8 +119,10 @@ extension IdleWindow.Description {
     case .hint:
       return "says that it keeps idle connections for \(hintSeconds.map { "\($0) s" } ?? "a time"); \(use)"
     case .learned:
-      let closed = estimate.map { "closes idle connections after about \($0.rounded.text)" } ?? "closes idle connections"
-      return "\(closed) (\(samples) seen, spread \(jitter.rounded.text), round trip \(roundTripTime.rounded.text)); \(use)"
+      let closed =
+        estimate.map { "closes idle connections after about \($0.rounded.text)" } ?? "closes idle connections"
+      return
+        "\(closed) (\(samples) seen, spread \(jitter.rounded.text), round trip \(roundTripTime.rounded.text)); \(use)"
     case .reusePointless: return "closes its connections after every response; they are not reused"
     }
   }

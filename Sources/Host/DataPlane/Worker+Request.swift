@@ -230,7 +230,8 @@ extension Worker {
 
   /// Hands the record to the kernel, as much as it takes. Returns whether anything moved.
   func sendRequest(_ client: ClientConnection) -> Bool {
-    guard case .leased = client.call.stage, let upstream = client.upstream, upstream.isWritable, upstream.firstError == 0
+    guard case .leased = client.call.stage, let upstream = client.upstream, upstream.isWritable,
+      upstream.firstError == 0
     else { return false }
     guard var record = client.record.take() else { return false }
     guard !record.isEmpty else {

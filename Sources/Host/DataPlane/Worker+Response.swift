@@ -174,7 +174,9 @@ extension Worker {
     if let facts = client.call.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
       learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, now: self.now) }
     }
-    if head.keepAliveTimeoutSeconds != server.lastHint || (now.since(server.hintToldAt) > .seconds(60) && server.lastHint != nil) {
+    if head.keepAliveTimeoutSeconds != server.lastHint
+      || (now.since(server.hintToldAt) > .seconds(60) && server.lastHint != nil)
+    {
       server.lastHint = head.keepAliveTimeoutSeconds
       server.hintToldAt = now
       if let seconds = head.keepAliveTimeoutSeconds {
@@ -389,7 +391,11 @@ extension Worker {
     client.call.keepsUpstream = client.call.keepsUpstream && requestIsSent && isClean
     // A full buffer may have hidden that more had come.
     if client.call.keepsUpstream, upstream.isReadable {
-      if Socket.glance(upstream.number) == .quiet { upstream.isReadable = false } else { client.call.keepsUpstream = false }
+      if Socket.glance(upstream.number) == .quiet {
+        upstream.isReadable = false
+      } else {
+        client.call.keepsUpstream = false
+      }
     }
     returnLease(client, reusable: client.call.keepsUpstream)
     if let record = client.record.take() { recycle(record) }

@@ -29,7 +29,8 @@ extension Worker {
     }
     var outbound = client.outbound.take() ?? buffers.take()
     head.write(
-      to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version, clientKeepsAlive: true,
+      to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+      clientKeepsAlive: true,
       bodyFraming: .none, via: settings.forwarding.via ? viaName : nil)
     inbound.consume(head.byteCount)
     outbound.append(inbound.readable)

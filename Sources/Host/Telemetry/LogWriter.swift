@@ -116,7 +116,9 @@ package final class LogWriter: Sendable {
     while offset < line.count {
       let number = target.withLock { $0 }
       // Safe: the part of the array behind `offset` is valid during the call.
-      let count = unsafe line.withUnsafeBytes { unsafe Glibc.write(number, $0.baseAddress! + offset, $0.count - offset) }
+      let count = unsafe line.withUnsafeBytes {
+        unsafe Glibc.write(number, $0.baseAddress! + offset, $0.count - offset)
+      }
       if count >= 0 {
         offset += count
       } else if errno == EAGAIN {
