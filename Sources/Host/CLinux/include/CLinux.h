@@ -7,5 +7,6 @@
 #include <sys/eventfd.h>
 
 #include "CTransport.h"
+#include "CWire.h"
 
 #endif

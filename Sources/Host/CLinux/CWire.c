@@ -1,0 +1,195 @@
+#define _GNU_SOURCE
+#include "CWire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int32_t pf_namespace_current(void) {
+  int descriptor = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
+int32_t pf_namespace_unshare(void) { return unshare(CLONE_NEWNET) == 0 ? 0 : -errno; }
+
+int32_t pf_namespace_enter(int32_t descriptor) { return setns(descriptor, CLONE_NEWNET) == 0 ? 0 : -errno; }
+
+static void name_interface(struct ifreq *request, const char *name) {
+  memset(request, 0, sizeof *request);
+  strncpy(request->ifr_name, name, IFNAMSIZ - 1);
+}
+
+int32_t pf_tunnel_open(const char *name) {
+  int descriptor = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return -errno;
+  struct ifreq request;
+  name_interface(&request, name);
+  request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  if (ioctl(descriptor, TUNSETIFF, &request) != 0) {
+    int code = errno;
+    close(descriptor);
+    return -code;
+  }
+  return descriptor;
+}
+
+static int set_address(int control, const char *name, unsigned long call, uint32_t value) {
+  struct ifreq request;
+  name_interface(&request, name);
+  struct sockaddr_in *address = (struct sockaddr_in *)&request.ifr_addr;
+  address->sin_family = AF_INET;
+  address->sin_addr.s_addr = htonl(value);
+  return ioctl(control, call, &request);
+}
+
+static int configure(
+    int control, const char *name, uint32_t address, int32_t prefix, int32_t mtu, int32_t queue_length) {
+  struct ifreq request;
+  if (address != 0) {
+    if (set_address(control, name, SIOCSIFADDR, address) != 0) return -errno;
+    uint32_t mask = prefix == 0 ? 0 : ~(uint32_t)0 << (32 - prefix);
+    if (set_address(control, name, SIOCSIFNETMASK, mask) != 0) return -errno;
+  }
+  if (mtu != 0) {
+    name_interface(&request, name);
+    request.ifr_mtu = mtu;
+    if (ioctl(control, SIOCSIFMTU, &request) != 0) return -errno;
+  }
+  if (queue_length != 0) {
+    name_interface(&request, name);
+    request.ifr_qlen = queue_length;
+    if (ioctl(control, SIOCSIFTXQLEN, &request) != 0) return -errno;
+  }
+  name_interface(&request, name);
+  if (ioctl(control, SIOCGIFFLAGS, &request) != 0) return -errno;
+  request.ifr_flags |= IFF_UP | IFF_RUNNING;
+  return ioctl(control, SIOCSIFFLAGS, &request) == 0 ? 0 : -errno;
+}
+
+int32_t pf_interface_configure(const char *name, uint32_t address, int32_t prefix, int32_t mtu, int32_t queue_length) {
+  int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (control < 0) return -errno;
+  int result = configure(control, name, address, prefix, mtu, queue_length);
+  close(control);
+  return result;
+}
+
+int32_t pf_timer_open(void) {
+  int descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
+int32_t pf_timer_set(int32_t descriptor, int64_t nanoseconds) {
+  struct itimerspec time;
+  memset(&time, 0, sizeof time);
+  time.it_value.tv_sec = nanoseconds / 1000000000;
+  time.it_value.tv_nsec = nanoseconds % 1000000000;
+  return timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &time, NULL) == 0 ? 0 : -errno;
+}
+
+void pf_timer_clear(int32_t descriptor) {
+  uint64_t count;
+  while (read(descriptor, &count, sizeof count) == (ssize_t)sizeof count) {
+  }
+}
+
+int32_t pf_thread_hurry(void) {
+  struct sched_param parameters = {.sched_priority = 1};
+  // 0 is the calling thread, not the process.
+  return sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameters) == 0 ? 0 : -errno;
+}
+
+int32_t pf_parent_death_signal(int32_t signal) { return prctl(PR_SET_PDEATHSIG, signal) == 0 ? 0 : -errno; }
+
+int32_t pf_signal_open(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
+  int code = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (code != 0) return -code;
+  int descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  return descriptor >= 0 ? descriptor : -errno;
+}
+
+int32_t pf_signal_take(int32_t descriptor) {
+  struct signalfd_siginfo information;
+  ssize_t count = read(descriptor, &information, sizeof information);
+  return count == (ssize_t)sizeof information ? (int32_t)information.ssi_signo : 0;
+}
+
+// Runs in the child between fork and exec: only async-signal-safe calls. Returns the errno of what failed.
+static int become(
+    char *const *arguments, char *const *environment, int namespace_descriptor, int output, int parent_death_signal,
+    pid_t parent) {
+  setpgid(0, 0);
+  if (parent_death_signal != 0) {
+    if (prctl(PR_SET_PDEATHSIG, parent_death_signal) != 0) return errno;
+    // The parent may have ended before the line above.
+    if (getppid() != parent) return ESRCH;
+  }
+  if (namespace_descriptor >= 0 && setns(namespace_descriptor, CLONE_NEWNET) != 0) return errno;
+  if (output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)) return errno;
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  execvpe(arguments[0], arguments, environment);
+  return errno;
+}
+
+int32_t pf_spawn(
+    char *const *arguments, char *const *environment, int32_t namespace_descriptor, int32_t output,
+    int32_t parent_death_signal) {
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0) return -errno;
+  pid_t parent = getpid();
+  pid_t child = fork();
+  if (child == 0) {
+    int code = become(arguments, environment, namespace_descriptor, output, parent_death_signal, parent);
+    if (write(report[1], &code, sizeof code) < 0) _exit(126);
+    _exit(127);
+  }
+  int code = child < 0 ? errno : 0;
+  close(report[1]);
+  if (child > 0) {
+    ssize_t count;
+    // Ends at once when exec succeeds, since that closes the other end.
+    do count = read(report[0], &code, sizeof code);
+    while (count < 0 && errno == EINTR);
+    if (count == (ssize_t)sizeof code)
+      waitpid(child, NULL, 0);
+    else
+      code = 0;
+  }
+  close(report[0]);
+  return code == 0 ? child : -code;
+}
+
+int32_t pf_process_descriptor(int32_t process) {
+  long descriptor = syscall(SYS_pidfd_open, process, 0);
+  return descriptor >= 0 ? (int32_t)descriptor : -errno;
+}
+
+int32_t pf_process_reap(int32_t process) {
+  int status = 0;
+  pid_t result = waitpid(process, &status, WNOHANG);
+  if (result == 0) return -EAGAIN;
+  if (result < 0) return -errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,185 @@
+package import Core
+internal import Glibc
+package import Host
+
+/// A TCP connection for tests that tell a story step by step: every call ends, at the latest, when its time is over.
+package final class BlockingSocket {
+  package enum Failure: Error, Equatable {
+    case timedOut(String)
+    case ended(String)
+    case failed(String, Int32)
+  }
+
+  private var descriptor: Descriptor?
+  private var buffer = ByteBuffer(capacity: 65_536)
+
+  package init(owning descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
+
+  /// Connects, from `namespace` when one is given.
+  package convenience init(
+    to address: SocketAddress, from namespace: NetworkNamespace? = nil, atMost limit: Nanoseconds = .seconds(5)
+  ) throws {
+    let number: Int32
+    var opened: Descriptor?
+    if let namespace {
+      try namespace.perform { opened = try Socket.connect(to: address).takeDescriptor() }
+    } else {
+      opened = try Socket.connect(to: address).takeDescriptor()
+    }
+    let descriptor = opened.take()!  // Connecting either threw or gave one.
+    number = descriptor.number
+    guard Self.wait(for: number, POLLOUT, atMost: limit) else { throw Failure.timedOut("connect") }
+    let code = Socket.takeError(number)
+    guard code == 0 else { throw Failure.failed("connect", code) }
+    self.init(owning: descriptor)
+  }
+
+  package var number: Int32 {
+    guard let number = descriptor?.number else { preconditionFailure("the socket is closed") }
+    return number
+  }
+
+  package func send(_ text: String) throws {
+    var bytes = ByteBuffer(capacity: text.utf8.count)
+    bytes.append(utf8: text)
+    while !bytes.isEmpty {
+      switch Socket.send(number, bytes.readable) {
+      case .bytes(let count): bytes.consume(count)
+      case .wouldBlock:
+        guard Self.wait(for: number, POLLOUT, atMost: .seconds(5)) else { throw Failure.timedOut("send") }
+      case .endOfStream: preconditionFailure("sending meets no end of stream")
+      case .failed(let code): throw Failure.failed("send", code)
+      }
+    }
+  }
+
+  /// What one read gives, once there is something: bytes (which ``received`` then holds), the end, or an error.
+  package func receiveOnce(atMost limit: Nanoseconds = .seconds(5)) throws -> Transfer {
+    let deadline = MonotonicClock.now.advanced(by: limit)
+    while true {
+      buffer.reserve(16_384)
+      let result = Socket.receive(number, into: &buffer)
+      guard result == .wouldBlock else { return result }
+      let left = deadline.since(MonotonicClock.now)
+      guard left > .zero, Self.wait(for: number, POLLIN, atMost: left) else { throw Failure.timedOut("receive") }
+    }
+  }
+
+  /// Bytes that were read and not taken.
+  package var received: String { buffer.text(buffer.count) }
+
+  /// Reads until `count` bytes are there and takes them.
+  package func receive(exactly count: Int, atMost limit: Nanoseconds = .seconds(5)) throws -> String {
+    try fill(atMost: limit) { self.buffer.count >= count }
+    return take(count)
+  }
+
+  /// Reads until `mark` is there and takes all up to its end.
+  package func receive(through mark: String, atMost limit: Nanoseconds = .seconds(5)) throws -> String {
+    var end = 0
+    try fill(atMost: limit) {
+      guard let found = Self.offset(of: mark, in: self.received) else { return false }
+      end = found + mark.utf8.count
+      return true
+    }
+    return take(end)
+  }
+
+  /// Reads until the peer's FIN and takes all that came.
+  package func receiveAll(atMost limit: Nanoseconds = .seconds(5)) throws -> String {
+    let deadline = MonotonicClock.now.advanced(by: limit)
+    while true {
+      switch try receiveOnce(atMost: deadline.since(MonotonicClock.now)) {
+      case .bytes, .wouldBlock: continue
+      case .endOfStream: return take(buffer.count)
+      case .failed(let code): throw Failure.failed("receive", code)
+      }
+    }
+  }
+
+  /// Waits until the peer has closed or reset the connection, dropping what still comes; tells which.
+  package func waitForEnd(atMost limit: Nanoseconds = .seconds(5)) throws -> Transfer {
+    let deadline = MonotonicClock.now.advanced(by: limit)
+    while true {
+      let result = try receiveOnce(atMost: deadline.since(MonotonicClock.now))
+      if case .bytes = result { buffer.removeAll() } else { return result }
+    }
+  }
+
+  package func shutdownWriting() { Socket.shutdownWriting(number) }
+
+  package func close() { descriptor = nil }
+
+  /// Closes with a RST.
+  package func abort() {
+    Socket.abortOnClose(number)
+    descriptor = nil
+  }
+
+  // MARK: -
+
+  private func fill(atMost limit: Nanoseconds, until isEnough: () -> Bool) throws {
+    let deadline = MonotonicClock.now.advanced(by: limit)
+    while !isEnough() {
+      switch try receiveOnce(atMost: deadline.since(MonotonicClock.now)) {
+      case .bytes, .wouldBlock: continue
+      case .endOfStream: throw Failure.ended(received)
+      case .failed(let code): throw Failure.failed("receive", code)
+      }
+    }
+  }
+
+  private func take(_ count: Int) -> String {
+    let text = buffer.text(count)
+    buffer.consume(count)
+    return text
+  }
+
+  private static func offset(of mark: String, in text: String) -> Int? {
+    let haystack = Array(text.utf8)
+    let needle = Array(mark.utf8)
+    guard haystack.count >= needle.count else { return nil }
+    return (0...haystack.count - needle.count).first { haystack[$0..<$0 + needle.count].elementsEqual(needle) }
+  }
+
+  fileprivate static func wait(for number: Int32, _ events: Int32, atMost limit: Nanoseconds) -> Bool {
+    var request = pollfd(fd: number, events: Int16(events), revents: 0)
+    // Safe: one pollfd is read and written.
+    return unsafe poll(&request, 1, Int32(clamping: limit.milliseconds + 1)) > 0
+  }
+}
+
+/// A listener for the same tests.
+package final class BlockingListener {
+  private let descriptor: Descriptor
+  package let address: SocketAddress
+
+  /// - Parameter address: port 0 for one that is free.
+  package init(
+    on address: SocketAddress = SocketAddress(.ipv4(0x7f00_0001, port: 0)), in namespace: NetworkNamespace? = nil
+  ) throws {
+    var opened: Descriptor?
+    if let namespace {
+      try namespace.perform { opened = try Socket.listen(on: address, shared: false) }
+    } else {
+      opened = try Socket.listen(on: address, shared: false)
+    }
+    let listener = opened.take()!  // Listening either threw or gave one.
+    guard let bound = Socket.localAddress(listener.number) else {
+      throw BlockingSocket.Failure.failed("getsockname", errno)
+    }
+    descriptor = listener
+    self.address = bound
+  }
+
+  package func accept(atMost limit: Nanoseconds = .seconds(5)) throws -> BlockingSocket {
+    guard BlockingSocket.wait(for: descriptor.number, POLLIN, atMost: limit),
+      let accepted = try Socket.accept(descriptor.number)
+    else { throw BlockingSocket.Failure.timedOut("accept") }
+    return BlockingSocket(owning: accepted.takeDescriptor())
+  }
+}
+
+extension ByteBuffer {
+  fileprivate func text(_ count: Int) -> String { readable.text(ByteRange(offset: 0, count: count)) }
+}
