@@ -63,12 +63,12 @@ struct WireCommand: ParsableCommand {
     if let forgetAfter {
       settings.middlebox = MiddleboxSettings(memory: forgetAfter, answer: reset ? .reset : .silence)
     }
-    let signals = try Signals()
-    Signals.endWithParent()
+    let signals = try SignalDescriptor()
+    SignalDescriptor.endWithParent()
     let session = try WireSession(settings, far: far, signals: signals)
     if near.isEmpty {
-      print("near \(session.wire.nearAddress.host): nsenter --net=\(session.wire.near.path) COMMAND")
-      print("far  \(session.wire.farAddress.host): nsenter --net=\(session.wire.far.path) COMMAND")
+      announce("near \(session.wire.nearAddress.host): nsenter --net=\(session.wire.near.path) COMMAND")
+      announce("far  \(session.wire.farAddress.host): nsenter --net=\(session.wire.far.path) COMMAND")
     }
     switch try session.run(near: near) {
     case .finished(let status): throw ExitCode(status)

@@ -149,6 +149,7 @@ static int become(
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  signal(SIGPIPE, SIG_DFL);
   execvpe(arguments[0], arguments, environment);
   return errno;
 }

@@ -36,7 +36,7 @@ package final class NetworkNamespace: Sendable {
 
   /// Runs `body` with the calling thread in this namespace. A socket stays in the namespace in which it was made,
   /// so `body` has only to make it. `body` must not wait for other threads to do the same work for it.
-  package func perform<Result, Failure>(
+  package func perform<Result: ~Copyable, Failure>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let home = Self.currentOrTrap()

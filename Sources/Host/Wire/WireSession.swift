@@ -14,13 +14,13 @@ package struct WireSession: ~Copyable {
   }
 
   package let wire: Wire
-  private let signals: Signals
+  private let signals: SignalDescriptor
   private let far: [(program: String, process: ChildProcess)]
 
   /// - Parameters:
   ///   - far: shell commands that run at the far end until the session is over.
   ///   - signals: made before any thread was started.
-  package init(_ settings: WireSettings, far commands: [String], signals: consuming Signals) throws {
+  package init(_ settings: WireSettings, far commands: [String], signals: consuming SignalDescriptor) throws {
     let wire = try Wire(settings)
     var processes: [(String, ChildProcess)] = []
     for command in commands {

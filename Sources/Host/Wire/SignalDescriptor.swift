@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// SIGINT, SIGTERM and SIGHUP as something to wait for, instead of as the end of the process.
-package struct Signals: ~Copyable {
+package struct SignalDescriptor: ~Copyable {
   private let descriptor: Descriptor
 
   /// To be made on the first thread before others are started, since threads inherit which signals are blocked.
@@ -19,6 +19,13 @@ package struct Signals: ~Copyable {
   package func take() -> Int32? {
     let number = pf_signal_take(descriptor.number)
     return number > 0 ? number : nil
+  }
+
+  /// Waits for one.
+  package borrowing func wait() throws(SystemError) {
+    var poller = try Poller(batch: 1)
+    try poller.register(number, for: .readable, trigger: .level, token: 0)
+    while take() == nil { _ = poller.wait(atMost: nil) }
   }
 
   /// Makes the end of the parent a SIGTERM for this process.

@@ -1,0 +1,29 @@
+internal import Glibc
+
+/// Writes whole files, without Foundation.
+package enum TextFile {
+  /// Makes or replaces the file at `path`.
+  package static func write(_ text: String, to path: String) throws(SystemError) {
+    // Safe: the path is a NUL-terminated string during the call.
+    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard number >= 0 else { throw SystemError("open", errno) }
+    let descriptor = Descriptor(owning: number)
+    let bytes = Array(text.utf8)
+    var offset = 0
+    while offset < bytes.count {
+      // Safe: the kernel reads the rest of the array during the call.
+      let count = unsafe bytes[offset...].withUnsafeBytes {
+        unsafe Glibc.write(descriptor.number, $0.baseAddress!, $0.count)
+      }
+      guard count > 0 else { throw SystemError("write", errno) }
+      offset += count
+    }
+  }
+}
+
+/// Prints a line that somebody waits for: it is out when this returns, also into a pipe.
+package func announce(_ line: String) {
+  print(line)
+  // Every stream.
+  _ = fflush(nil)
+}
