@@ -38,7 +38,7 @@ package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   ///
   /// One comparison, for the hot path. Most reuses under load are no news.
   package func isNews(reuseAt idleAge: Nanoseconds) -> Bool {
-    idleAge > provenAge + IdleWindow.timerMargin(at: idleAge)
+    provenAge == .zero || idleAge > provenAge + IdleWindow.timerMargin(at: idleAge)
   }
 
   /// Whether a connection may carry a request.

@@ -3,14 +3,28 @@
 /// A value; the host keeps one for each server behind a lock and publishes ``bounds`` as atomics. No method is on the hot path.
 ///
 /// ```
-///   server   t0 response sent                          t0+T: timer fires, FIN sent
-///             \                                         \
-///   proxy    t0+d: idle age 0           request at a     t0+d+T: FIN seen at idle age T
+///   server   t0: response sent                          t0+T: timer fires, FIN sent
+///             \                                          \
+///   proxy    t0+d: idle age 0           request at age a  t0+d+T: FIN seen at idle age T
 ///                                        \
 ///   server                                t0+2d+a: must be before t0+T, so a < T - 2d = T - RTT
 /// ```
 ///
 /// So the idle age at which a FIN is seen is the server's own timeout, and a lease is safe below it less one round trip and a margin.
+///
+/// Pessimism is cheap here: a window too low costs some connections, one too high costs requests. So a single credible close lowers
+/// the window at once; it rises again only when several observations outweigh what lowered it. The rules, each with its named number:
+///
+/// | seen                                                    | believed                                                           |
+/// |---------------------------------------------------------|--------------------------------------------------------------------|
+/// | `Keep-Alive: timeout=N`                                 | N s; closes seen earlier beat it                                   |
+/// | a close at idle age T                                   | a timeout of T; less by the spread of such closes, more so when few |
+/// | closes at one time, at different idle ages              | a restart: no timeout, but for a minute a reason for caution       |
+/// | closes at one connection age, at different idle ages    | a limit of the connection age                                      |
+/// | closes right after responses, after the same many uses  | a limit of the uses                                                |
+/// | closes right after first responses, nothing else        | that reuse is pointless                                            |
+/// | a connection kept more than twice as long as a close    | after several: that the close was a stray, or is history; then a   |
+/// |                                                         | timeout of no more than what was seen to be kept                   |
 package struct IdleWindow: Sendable {
   package struct Settings: Sendable, Hashable, BitwiseCopyable {
     /// No connection is leased from this idle age on, whatever is learned.
@@ -29,7 +43,7 @@ package struct IdleWindow: Sendable {
     case unchanged
     /// Publish the bounds.
     case adjusted
-    /// Publish the bounds and log the description: something was learned, unlearned, or moved by more than a tenth.
+    /// Publish the bounds and log the description: something was learned or unlearned, or the window moved by more than a tenth.
     case notable
   }
 
@@ -39,34 +53,122 @@ package struct IdleWindow: Sendable {
     case reset
   }
 
+  private struct Hint: Sendable, Hashable, BitwiseCopyable {
+    var seconds: Int
+    var saidAt: Instant
+  }
+
+  /// Closes right after a response, without a warning in it.
+  private struct ImmediateClose: Sendable, Hashable, BitwiseCopyable {
+    /// Requests that the connection had carried; zero when closes of one burst differ in it.
+    var uses: UInt32
+    var at: Instant
+    /// A connection was reused, or kept, since.
+    var isContradicted: Bool
+  }
+
+  private struct ProvenReuse: Sendable, Hashable, BitwiseCopyable {
+    var idleAge: Nanoseconds
+    var at: Instant
+  }
+
+  /// An idle age below this is no timeout: the server closed because of the response that it had just sent.
+  package static let immediateAge = Nanoseconds.milliseconds(10)
+  /// So many immediate closes after equally many uses make a limit of uses, or show that reuse is pointless.
+  static let immediateClosesThatAgree = 3
+  static let immediateCapacity = 8
+  /// How long an immediate close, or a restart, keeps requests that cannot be repaired on their guard.
+  static let suspicionSpan = Nanoseconds.seconds(60)
+  /// How long a close lowers the window when nothing contradicts it.
+  static let closeSpan = Nanoseconds.seconds(3_600)
+  /// How long a hint, a reuse or a close proves that the server keeps connections, and an immediate close counts at all.
+  static let proofSpan = Nanoseconds.seconds(900)
+  /// Different hints that are heard at the same time come from different servers behind one address: the lowest of this time counts.
+  static let hintSpan = Nanoseconds.seconds(90)
+  static let hintCapacity = 4
+  /// Timeouts that make a known range, with which a burst of different ages is compared.
+  static let episodesThatEstablish = 3
+  /// Episodes at one connection age that make it a limit, and how far their connection ages may differ.
+  static let connectionAgesThatAgree = 4
+  static let connectionAgeTolerance: Int64 = 20
+  /// A request that was lost slower than this, beyond two round trips, was not lost to the race but to whoever had read it.
+  static let raceSpan = Nanoseconds.milliseconds(50)
+
   package let settings: Settings
   package private(set) var bounds: IdleBounds
 
+  private var history = CloseHistory()
+  private var immediate: [ImmediateClose] = []
+  private var hints: [Hint] = []
+  private var reuse: ProvenReuse?
+  private var smoothedRoundTrip = Nanoseconds.zero
+  private var roundTripDeviation = Nanoseconds.zero
+  private var learned: Learned
+  private var notedLimit: Nanoseconds
+  private var since: Instant?
+
+  /// What follows from everything remembered, beside the bounds.
+  private struct Learned: Sendable, Hashable {
+    var source: Source
+    var estimate: Nanoseconds?
+    var jitter = Nanoseconds.zero
+    var samples = 0
+  }
+
   package init(settings: Settings) {
     self.settings = settings
-    bounds =
-      settings.isOn
-      ? .unknown(configuredLimit: settings.configuredLimit) : .unguarded(configuredLimit: settings.configuredLimit)
+    if settings.isOn {
+      bounds = .unknown(configuredLimit: settings.configuredLimit)
+      learned = Learned(source: .configured)
+    } else {
+      bounds = .unguarded(configuredLimit: settings.configuredLimit)
+      learned = Learned(source: .off)
+    }
+    notedLimit = settings.configuredLimit
   }
 
   /// Room for the server's timer and for scheduling, at a timeout of `age`: 2 % of it, at least 20 ms.
   package static func timerMargin(at age: Nanoseconds) -> Nanoseconds { max(.milliseconds(20), age / 50) }
 
-  /// The round-trip time to the server, from TCP_INFO. Tell it with the first response of a connection and with every close.
-  package mutating func roundTripTimeMeasured(_ time: Nanoseconds) {}
+  // MARK: - Events
 
-  /// The server said `Keep-Alive: timeout=seconds, max=maximum`. Tell it when it changes, and once a minute.
-  package mutating func keepAliveHinted(seconds: Int, maximum: Int?, now: Instant) -> Change { .unchanged }
+  /// The round-trip time to the server, from TCP_INFO. Tell it with the first response of a connection.
+  package mutating func roundTripTimeMeasured(_ time: Nanoseconds) {
+    guard time > .zero else { return }
+    // RFC 6298 section 2: smoothed by an eighth, the deviation by a quarter.
+    if smoothedRoundTrip == .zero {
+      smoothedRoundTrip = time
+      roundTripDeviation = time / 4
+      return
+    }
+    let difference = time > smoothedRoundTrip ? time - smoothedRoundTrip : smoothedRoundTrip - time
+    roundTripDeviation = (roundTripDeviation * 3 + difference) / 4
+    smoothedRoundTrip = (smoothedRoundTrip * 7 + time) / 8
+  }
+
+  /// The server said `Keep-Alive: timeout=seconds`. Tell it when the number changes on any connection, and once a minute.
+  package mutating func keepAliveHinted(seconds: Int, now: Instant) -> Change {
+    guard settings.isOn, seconds >= 0 else { return .unchanged }
+    hints.removeAll { $0.seconds == seconds }
+    hints.append(Hint(seconds: seconds, saidAt: now))
+    if hints.count > IdleWindow.hintCapacity { hints.removeFirst() }
+    return update(now)
+  }
 
   /// The server closed an idle connection (a sentinel, too).
   ///
   /// - Parameters:
   ///   - idleAge: the idle age at which the FIN or RST was seen.
-  ///   - uses: requests that the connection had carried.
+  ///   - uses: requests that the connection had carried. One that carried none tells nothing: other timers rule it.
   package mutating func idleClosed(
     idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, roundTripTime: Nanoseconds, how: CloseKind,
     now: Instant
-  ) -> Change { .unchanged }
+  ) -> Change {
+    guard settings.isOn, uses > 0 else { return .unchanged }
+    roundTripTimeMeasured(roundTripTime)
+    recordClose(idleAge: idleAge, connectionAge: connectionAge, uses: uses, now: now)
+    return update(now)
+  }
 
   /// A request met the close: its attempt on a reused connection ended without a response, and the server is not known to have read it.
   ///
@@ -76,19 +178,349 @@ package struct IdleWindow: Sendable {
   package mutating func raceLost(
     idleAge: Nanoseconds, closeAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32,
     roundTripTime: Nanoseconds, verdict: Verdict, now: Instant
-  ) -> Change { .unchanged }
+  ) -> Change {
+    guard settings.isOn, uses > 0 else { return .unchanged }
+    roundTripTimeMeasured(roundTripTime)
+    switch verdict {
+    case .delivered: return .unchanged
+    case .neverSent, .neverDelivered: break
+    case .unknown:
+      guard closeAge - idleAge <= roundTripTime * 2 + IdleWindow.raceSpan else { return .unchanged }
+    }
+    // The server closed before the request reached it, half a round trip after it was sent; its clock runs half a one ahead of ours.
+    let age = min(max(closeAge, idleAge), idleAge + roundTripTime)
+    recordClose(idleAge: age, connectionAge: connectionAge, uses: uses, now: now)
+    return update(now)
+  }
 
   /// A response came on a connection that was reused at this idle age. Tell it only when ``IdleBounds/isNews(reuseAt:)`` says so.
-  package mutating func reuseSucceeded(idleAge: Nanoseconds, now: Instant) -> Change { .unchanged }
+  package mutating func reuseSucceeded(idleAge: Nanoseconds, now: Instant) -> Change {
+    guard settings.isOn else { return .unchanged }
+    contradictImmediateCloses()
+    history.recordReuse(idleAge: idleAge)
+    if let known = reuse, known.idleAge > idleAge, now.since(known.at) < IdleWindow.proofSpan { return update(now) }
+    reuse = ProvenReuse(idleAge: idleAge, at: now)
+    return update(now)
+  }
 
   /// The server still keeps a sentinel open at this idle age.
-  package mutating func sentinelSurvived(idleAge: Nanoseconds, now: Instant) -> Change { .unchanged }
+  package mutating func sentinelSurvived(idleAge: Nanoseconds, now: Instant) -> Change {
+    guard settings.isOn else { return .unchanged }
+    contradictImmediateCloses()
+    history.recordSurvival(idleAge: idleAge, now: now)
+    return update(now)
+  }
 
   /// Time has passed: old observations lose their weight. Call about once a second.
-  package mutating func refresh(now: Instant) -> Change { .unchanged }
+  package mutating func refresh(now: Instant) -> Change {
+    settings.isOn ? update(now) : .unchanged
+  }
 
-  /// Where the bounds come from.
+  // MARK: - Remembering
+
+  private mutating func recordClose(
+    idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant
+  ) {
+    if idleAge < IdleWindow.immediateAge {
+      recordImmediateClose(uses: uses, now: now)
+    } else {
+      history.recordClose(idleAge: idleAge, connectionAge: connectionAge, now: now)
+    }
+  }
+
+  private mutating func recordImmediateClose(uses: UInt32, now: Instant) {
+    if let last = immediate.last, now.since(last.at) <= CloseHistory.burstGap {
+      let agreed = last.uses == uses ? uses : 0
+      immediate[immediate.count - 1] = ImmediateClose(uses: agreed, at: now, isContradicted: false)
+      return
+    }
+    immediate.append(ImmediateClose(uses: uses, at: now, isContradicted: false))
+    if immediate.count > IdleWindow.immediateCapacity { immediate.removeFirst() }
+  }
+
+  private mutating func contradictImmediateCloses() {
+    for index in immediate.indices { immediate[index].isContradicted = true }
+  }
+
+  // MARK: - Concluding
+
+  private mutating func update(_ now: Instant) -> Change {
+    history.forget(endedBefore: now.advanced(by: .zero - IdleWindow.closeSpan))
+    immediate.removeAll { now.since($0.at) > IdleWindow.proofSpan }
+    hints.removeAll { now.since($0.saidAt) > IdleWindow.proofSpan }
+    if let known = reuse, now.since(known.at) > IdleWindow.proofSpan { reuse = nil }
+
+    let connectionAgeLimit = connectionAgeLimit()
+    let usesLimit = usesLimit()
+    let hint = effectiveHint(now)
+    let outweighed = history.outweighed()
+    let lease = leaseLimit(hint: hint, connectionAgeLimit: connectionAgeLimit, outweighed: outweighed)
+    var new = IdleBounds(
+      leaseLimit: lease.limit,
+      provenAge: provenAge(
+        hint: hint, connectionAgeLimit: connectionAgeLimit, usesLimit: usesLimit, outweighed: outweighed, now: now),
+      connectionAgeLimit: connectionAgeLimit.map { less($0) } ?? .unlimited,
+      usesLimit: usesLimit ?? .max)
+    new.provenAge = min(new.provenAge, new.leaseLimit)
+
+    let old = bounds
+    let oldSource = learned.source
+    bounds = new
+    learned = lease.learned
+    let tenth = notedLimit / 10
+    let moved = new.leaseLimit > notedLimit ? new.leaseLimit - notedLimit : notedLimit - new.leaseLimit
+    if oldSource != learned.source || moved > tenth || old.usesLimit != new.usesLimit
+      || (old.connectionAgeLimit == .unlimited) != (new.connectionAgeLimit == .unlimited)
+    {
+      notedLimit = new.leaseLimit
+      since = now
+      return .notable
+    }
+    return old == new ? .unchanged : .adjusted
+  }
+
+  /// A timeout of the server's less what a request needs to be in time; never below zero.
+  private func less(_ age: Nanoseconds, guarded guardSpan: Nanoseconds = .zero) -> Nanoseconds {
+    max(.zero, age - guardSpan - roundTripMargin - IdleWindow.timerMargin(at: age))
+  }
+
+  /// The round trip as it may be at worst (RFC 6298: four deviations above the smoothed one).
+  private var roundTripMargin: Nanoseconds { smoothedRoundTrip + roundTripDeviation * 4 }
+
+  private func effectiveHint(_ now: Instant) -> Nanoseconds? {
+    guard let latest = hints.last else { return nil }
+    var seconds = latest.seconds
+    for hint in hints where now.since(hint.saidAt) <= IdleWindow.hintSpan { seconds = min(seconds, hint.seconds) }
+    return .seconds(Int64(seconds))
+  }
+
+  // MARK: The lease limit
+
+  /// The closes that look like one timeout: from the lowest up to the factor that jitter can explain.
+  private struct Cluster {
+    var lowest = Nanoseconds.unlimited
+    var highest = Nanoseconds.zero
+    var episodes = 0
+
+    var spread: Nanoseconds { episodes == 0 ? .zero : highest - lowest }
+  }
+
+  private func cluster(where counts: (Int, CloseHistory.Episode) -> Bool) -> Cluster? {
+    var cluster = Cluster()
+    var members: UInt64 = 0
+    for index in history.episodes.indices where counts(index, history.episodes[index]) {
+      members |= 1 << index
+      cluster.lowest = min(cluster.lowest, history.episodes[index].lowestAge)
+    }
+    guard members != 0 else { return nil }
+    let reach = cluster.lowest * CloseHistory.jitterFactor
+    for index in history.episodes.indices where members & (1 << index) != 0 {
+      let episode = history.episodes[index]
+      guard episode.lowestAge <= reach else { continue }
+      cluster.highest = max(cluster.highest, min(episode.highestAge, reach))
+      cluster.episodes += 1
+    }
+    return cluster
+  }
+
+  private func leaseLimit(
+    hint: Nanoseconds?, connectionAgeLimit: Nanoseconds?, outweighed: CloseHistory.Outweighed
+  ) -> (limit: Nanoseconds, learned: Learned) {
+    if isReusePointless { return (.zero, Learned(source: .reusePointless, samples: immediate.count)) }
+    var limit = settings.configuredLimit
+    var result = Learned(source: .configured)
+    if let hint, less(hint) < limit {
+      limit = less(hint)
+      result.source = .hint
+    }
+    let established = establishedLowest(connectionAgeLimit, outweighed)
+    let closes = cluster { index, episode in
+      isTimeout(episode, established: established) && !outweighed.forLeases(index)
+        && !isExplained(episode, by: connectionAgeLimit)
+    }
+    if let seen = longestKeptSinceOutweighed(connectionAgeLimit, outweighed), less(seen) < limit {
+      limit = less(seen)
+      result.source = .learned
+    }
+    if let closes {
+      result.estimate = closes.lowest
+      result.jitter = closes.spread
+      result.samples = closes.episodes
+      let learnedLimit = less(
+        closes.lowest, guarded: IdleWindow.leaseGuard(closes.lowest, closes.spread, closes.episodes))
+      if learnedLimit < limit {
+        limit = learnedLimit
+        result.source = .learned
+      }
+    }
+    return (limit, result)
+  }
+
+  /// How far below the lowest of a few closes the next one may lie: a share of their spread that shrinks with their number, and
+  /// while there are very few a share of the age itself, since they have shown little of their spread.
+  private static func leaseGuard(_ lowest: Nanoseconds, _ spread: Nanoseconds, _ count: Int) -> Nanoseconds {
+    let percent: Int64 =
+      switch count {
+      case ...1: 10
+      case 2: 6
+      case 3: 4
+      default: 0
+      }
+    return max(spread * 2 / Int64(max(count, 1)), lowest * percent / 100)
+  }
+
+  /// The same for requests that cannot be repaired: down to half of what was seen a few times only, since plus and minus 30 % may hide
+  /// behind it.
+  private static func proofGuard(_ lowest: Nanoseconds, _ spread: Nanoseconds, _ count: Int) -> Nanoseconds {
+    let percent: Int64 =
+      switch count {
+      case ...4: 50
+      case 5: 35
+      case 6: 25
+      case 7: 15
+      default: 5
+      }
+    // Of timers that are spread evenly, one in a hundred lies further below the lowest of eight than their spread.
+    let wanted = max(spread * 8 / Int64(max(count, 1)), lowest * percent / 100)
+    return min(wanted, lowest / CloseHistory.jitterFactor)
+  }
+
+  /// The lowest close that timeouts vouch for, with which a burst of different ages is compared.
+  private func establishedLowest(
+    _ connectionAgeLimit: Nanoseconds?, _ outweighed: CloseHistory.Outweighed
+  ) -> Nanoseconds? {
+    var lowest = Nanoseconds.unlimited
+    var count = 0
+    for index in history.episodes.indices {
+      let episode = history.episodes[index]
+      guard episode.kind == .timeout, !outweighed.forLeases(index), !isExplained(episode, by: connectionAgeLimit)
+      else { continue }
+      count += 1
+      lowest = min(lowest, episode.lowestAge)
+    }
+    return count >= IdleWindow.episodesThatEstablish ? lowest : nil
+  }
+
+  /// When a close was outweighed: the longest that a connection was seen to be kept since. The window rises no further than that.
+  private func longestKeptSinceOutweighed(
+    _ connectionAgeLimit: Nanoseconds?, _ outweighed: CloseHistory.Outweighed
+  ) -> Nanoseconds? {
+    var longest: Nanoseconds?
+    for index in history.episodes.indices {
+      let episode = history.episodes[index]
+      if let seen = longest {
+        longest = max(seen, episode.highestAge)
+      } else if episode.kind == .timeout, outweighed.forLeases(index), !isExplained(episode, by: connectionAgeLimit) {
+        longest = .zero
+      }
+    }
+    return longest
+  }
+
+  /// Whether an episode looks like timers firing. A burst of different ages does when all of them lie where timeouts were seen anyway.
+  private func isTimeout(_ episode: CloseHistory.Episode, established: Nanoseconds?) -> Bool {
+    switch episode.kind {
+    case .timeout: return true
+    case .sweep:
+      guard let established else { return false }
+      return episode.lowestAge * 10 >= established * 9
+    case .survival: return false
+    }
+  }
+
+  // MARK: What may be relied on
+
+  private func provenAge(
+    hint: Nanoseconds?, connectionAgeLimit: Nanoseconds?, usesLimit: UInt32?,
+    outweighed: CloseHistory.Outweighed, now: Instant
+  ) -> Nanoseconds {
+    for close in immediate where !close.isContradicted && now.since(close.at) <= IdleWindow.suspicionSpan {
+      // After any response the next close may follow at once, unless a limit of uses explains it and avoids it.
+      if usesLimit == nil || close.uses != usesLimit { return .zero }
+    }
+    var proof = IdleBounds.provenAgeFloor
+    if let hint { proof = max(proof, less(hint)) }
+    if let reuse { proof = max(proof, reuse.idleAge - IdleWindow.timerMargin(at: reuse.idleAge)) }
+    for index in history.episodes.indices {
+      let episode = history.episodes[index]
+      if now.since(episode.endedAt) <= IdleWindow.proofSpan { proof = max(proof, less(episode.highestAge)) }
+    }
+    let closes = cluster { index, episode in
+      guard now.since(episode.endedAt) <= IdleWindow.proofSpan, episode.isClose, !outweighed.forProof(index) else {
+        return false
+      }
+      if isExplained(episode, by: connectionAgeLimit) { return false }
+      // A close that honours the hint says nothing against it.
+      if let hint, episode.lowestAge >= hint { return false }
+      return episode.kind == .timeout || now.since(episode.endedAt) <= IdleWindow.suspicionSpan
+    }
+    guard let closes else { return proof }
+    let cap = less(closes.lowest, guarded: IdleWindow.proofGuard(closes.lowest, closes.spread, closes.episodes))
+    return min(proof, max(cap, .zero))
+  }
+
+  // MARK: Limits that are no timeouts
+
+  /// Whether a close came at the server's limit of the connection age.
+  private func isExplained(_ episode: CloseHistory.Episode, by connectionAgeLimit: Nanoseconds?) -> Bool {
+    guard let limit = connectionAgeLimit, episode.isClose else { return false }
+    let tolerance = limit / IdleWindow.connectionAgeTolerance
+    return episode.lowestConnectionAge >= limit - tolerance && episode.highestConnectionAge <= limit + tolerance
+  }
+
+  /// The connection age at which the server closes, when several closes agree in it and their idle ages differ by more than jitter explains.
+  private func connectionAgeLimit() -> Nanoseconds? {
+    guard history.episodes.count >= IdleWindow.connectionAgesThatAgree else { return nil }
+    // The latest few candidates are enough: a limit that holds shows again and again.
+    for index in history.episodes.indices.suffix(IdleWindow.connectionAgesThatAgree).reversed() {
+      let candidate = history.episodes[index]
+      guard candidate.isClose else { continue }
+      let age = candidate.lowestConnectionAge
+      let tolerance = age / IdleWindow.connectionAgeTolerance
+      var members = 0
+      var lowestIdle = Nanoseconds.unlimited
+      var highestIdle = Nanoseconds.zero
+      var lowestAge = Nanoseconds.unlimited
+      var outlived = false
+      for index in history.episodes.indices {
+        let episode = history.episodes[index]
+        guard episode.isClose else { continue }
+        if episode.highestConnectionAge > age + tolerance * 2 { outlived = true }
+        guard episode.lowestConnectionAge >= age - tolerance, episode.highestConnectionAge <= age + tolerance else {
+          continue
+        }
+        members += 1
+        lowestIdle = min(lowestIdle, episode.lowestAge)
+        highestIdle = max(highestIdle, episode.highestAge)
+        lowestAge = min(lowestAge, episode.lowestConnectionAge)
+      }
+      if members >= IdleWindow.connectionAgesThatAgree, !outlived, lowestIdle * CloseHistory.jitterFactor < highestIdle
+      {
+        return lowestAge
+      }
+    }
+    return nil
+  }
+
+  /// After so many uses the server closes without saying so.
+  private func usesLimit() -> UInt32? {
+    for candidate in immediate.reversed() where candidate.uses > 1 {
+      let agreeing = immediate.count { $0.uses == candidate.uses }
+      if agreeing >= IdleWindow.immediateClosesThatAgree { return candidate.uses }
+    }
+    return nil
+  }
+
+  /// The server closes after every first response.
+  private var isReusePointless: Bool {
+    immediate.count { $0.uses == 1 && !$0.isContradicted } >= IdleWindow.immediateClosesThatAgree
+  }
+}
+
+extension IdleWindow {
+  /// Where the lease limit comes from.
   package enum Source: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
+    /// The window is switched off.
     case off
     /// Nothing was seen or said; the configured limit holds.
     case configured
@@ -104,21 +536,22 @@ package struct IdleWindow: Sendable {
   package struct Description: Sendable, Hashable {
     package var source: Source
     package var bounds: IdleBounds
-    /// The server's own timeout, as far as it was seen; `nil` when it was not.
+    /// The server's own timeout, as low as it was seen of late; `nil` when it was not.
     package var estimate: Nanoseconds?
     /// The spread of the closes that the estimate rests on.
     package var jitter: Nanoseconds
-    /// Closes that the estimate rests on.
+    /// Bursts of closes that the estimate rests on.
     package var samples: Int
-    package var hintSeconds: Int?
+    /// The `Keep-Alive` hint that holds.
+    package var hint: Nanoseconds?
     package var roundTripTime: Nanoseconds
-    /// When the source or the lease limit last changed notably; `nil`: never.
+    /// When the window last changed notably; `nil`: never.
     package var since: Instant?
   }
 
-  package var description: Description {
+  package func description(now: Instant) -> Description {
     Description(
-      source: settings.isOn ? .configured : .off, bounds: bounds, estimate: nil, jitter: .zero, samples: 0,
-      hintSeconds: nil, roundTripTime: .zero, since: nil)
+      source: learned.source, bounds: bounds, estimate: learned.estimate, jitter: learned.jitter,
+      samples: learned.samples, hint: effectiveHint(now), roundTripTime: smoothedRoundTrip, since: since)
   }
 }

@@ -1,0 +1,179 @@
+/// The closes of idle connections by one server, and what they contradict: the memory behind ``IdleWindow``.
+///
+/// Closes that come in one burst are one *episode*, so that ten thousand connections that time out together, or die in one restart, weigh as
+/// much as one. An episode whose idle ages agree with its times (or with each other) is what a timeout looks like; one whose ages differ
+/// while its times agree is what a restart looks like.
+struct CloseHistory: Sendable {
+  /// One burst of closes, or one connection that was seen to be kept.
+  struct Episode: Sendable, Hashable, BitwiseCopyable {
+    enum Kind: UInt8, Sendable, Hashable, BitwiseCopyable {
+      /// The idle ages are those of a timer.
+      case timeout
+      /// Different idle ages at one time: a restart, most likely.
+      case sweep
+      /// No close: a connection was still open at this idle age.
+      case survival
+    }
+
+    var kind: Kind
+    var startedAt: Instant
+    var endedAt: Instant
+    var lowestAge: Nanoseconds
+    var highestAge: Nanoseconds
+    var lowestConnectionAge: Nanoseconds
+    var highestConnectionAge: Nanoseconds
+    var count: UInt32 = 1
+    /// Episodes so far, this one included, that closed at about this idle age.
+    var support: UInt32 = 1
+    /// How often, since the last close at about this age, a connection was kept more than twice as long.
+    var contradictions: UInt32 = 0
+
+    var isClose: Bool {
+      switch kind {
+      case .timeout, .sweep: true
+      case .survival: false
+      }
+    }
+  }
+
+  /// Episodes that are remembered, the oldest dropped first.
+  static let capacity = 32
+  /// Closes no further apart than this belong to one burst.
+  static let burstGap = Nanoseconds.milliseconds(50)
+  /// A burst is cut after this time, so that a steady stream of closes is more than one episode.
+  static let burstLength = Nanoseconds.milliseconds(500)
+  /// Timers jitter; a server whose closes differ by more than this factor has changed its mind, or has several timeouts.
+  /// Plus and minus 30 % is a factor of 1.86.
+  static let jitterFactor: Int64 = 2
+  /// So many contradictions, and a close that was seen only once is forgotten.
+  static let contradictionsOfOne: UInt32 = 3
+  /// So many, and a close that was seen repeatedly is forgotten.
+  static let contradictionsOfMany: UInt32 = 8
+  /// So many, and it is forgotten for requests that cannot be repaired.
+  static let contradictionsForProof: UInt32 = 24
+  /// So many later episodes in a row that all lie higher by more than they differ among themselves, and a close is forgotten.
+  static let laterEpisodes = 8
+
+  private(set) var episodes: [Episode] = []
+
+  init() {
+    episodes.reserveCapacity(CloseHistory.capacity + 1)
+  }
+
+  /// How far apart two idle ages may be and still be called the same.
+  static func tolerance(at age: Nanoseconds) -> Nanoseconds { max(burstGap, age / 20) }
+
+  mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant) {
+    if let last = episodes.last, last.isClose, now.since(last.endedAt) <= CloseHistory.burstGap,
+      now.since(last.startedAt) <= CloseHistory.burstLength
+    {
+      // A burst does not speak against itself.
+      contradict(episodes.indices.dropLast(), by: idleAge)
+      extend(last, idleAge: idleAge, connectionAge: connectionAge, now: now)
+      return
+    }
+    contradict(episodes.indices, by: idleAge)
+    var episode = Episode(
+      kind: .timeout, startedAt: now, endedAt: now, lowestAge: idleAge, highestAge: idleAge,
+      lowestConnectionAge: connectionAge, highestConnectionAge: connectionAge)
+    episode.support = confirm(idleAge) + 1
+    append(episode)
+  }
+
+  /// A connection was still open at this idle age.
+  mutating func recordSurvival(idleAge: Nanoseconds, now: Instant) {
+    contradict(episodes.indices, by: idleAge)
+    append(
+      Episode(
+        kind: .survival, startedAt: now, endedAt: now, lowestAge: idleAge, highestAge: idleAge,
+        lowestConnectionAge: idleAge, highestConnectionAge: idleAge))
+  }
+
+  /// A response came on a connection reused at this idle age. It contradicts, and is not remembered: there may be many.
+  mutating func recordReuse(idleAge: Nanoseconds) {
+    contradict(episodes.indices, by: idleAge)
+  }
+
+  mutating func forget(endedBefore instant: Instant) {
+    episodes.removeAll { $0.endedAt < instant }
+  }
+
+  /// Which closes later evidence has outweighed; a bit for each index.
+  struct Outweighed: BitwiseCopyable {
+    /// Leases need not heed these.
+    var forLeases: UInt64 = 0
+    /// Requests that cannot be repaired need not heed these either: that takes more.
+    var forProof: UInt64 = 0
+
+    func forLeases(_ index: Int) -> Bool { forLeases & (1 << index) != 0 }
+    func forProof(_ index: Int) -> Bool { forProof & (1 << index) != 0 }
+  }
+
+  func outweighed() -> Outweighed {
+    var result = Outweighed()
+    var lowest = Nanoseconds.unlimited
+    var highest = Nanoseconds.zero
+    var later = 0
+    for index in episodes.indices.reversed() {
+      let episode = episodes[index]
+      let age = episode.lowestAge
+      // The server has moved up: everything later lies higher by more than it differs in itself.
+      let isLeftBehind =
+        later >= CloseHistory.laterEpisodes
+        && lowest > age + (highest - lowest) + CloseHistory.tolerance(at: age)
+      let limit = episode.support == 1 ? CloseHistory.contradictionsOfOne : CloseHistory.contradictionsOfMany
+      if isLeftBehind || episode.contradictions >= limit { result.forLeases |= 1 << index }
+      if isLeftBehind || episode.contradictions >= CloseHistory.contradictionsForProof {
+        result.forProof |= 1 << index
+      }
+      guard episode.kind != .sweep else { continue }
+      lowest = min(lowest, age)
+      highest = max(highest, age)
+      later += 1
+    }
+    return result
+  }
+
+  /// The server kept a connection to this idle age: that speaks against every close at less than half of it.
+  private mutating func contradict(_ range: Range<Int>, by idleAge: Nanoseconds) {
+    for index in range where episodes[index].isClose {
+      if episodes[index].highestAge * CloseHistory.jitterFactor < idleAge {
+        episodes[index].contradictions += 1
+      }
+    }
+  }
+
+  /// A close at this idle age confirms those at about the same; returns the largest support among them.
+  private mutating func confirm(_ idleAge: Nanoseconds) -> UInt32 {
+    let tolerance = CloseHistory.tolerance(at: idleAge)
+    var support: UInt32 = 0
+    for index in episodes.indices where episodes[index].kind == .timeout {
+      let episode = episodes[index]
+      guard idleAge + tolerance >= episode.lowestAge, idleAge <= episode.highestAge + tolerance else { continue }
+      episodes[index].contradictions = 0
+      support = max(support, episode.support)
+    }
+    return support
+  }
+
+  private mutating func extend(
+    _ last: Episode, idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant
+  ) {
+    var episode = last
+    let tolerance = CloseHistory.tolerance(at: idleAge)
+    // Connections that went idle together and time out with jitter have ages that differ as their times do: at most by the gap.
+    if idleAge + tolerance < episode.lowestAge || idleAge > episode.highestAge + tolerance { episode.kind = .sweep }
+    episode.lowestAge = min(episode.lowestAge, idleAge)
+    episode.highestAge = max(episode.highestAge, idleAge)
+    episode.lowestConnectionAge = min(episode.lowestConnectionAge, connectionAge)
+    episode.highestConnectionAge = max(episode.highestConnectionAge, connectionAge)
+    episode.endedAt = now
+    episode.count &+= 1
+    episodes[episodes.count - 1] = episode
+  }
+
+  private mutating func append(_ episode: Episode) {
+    episodes.append(episode)
+    if episodes.count > CloseHistory.capacity { episodes.removeFirst() }
+  }
+}
