@@ -55,6 +55,7 @@ package struct IdleWindow: Sendable {
 
   private struct Hint: Sendable, Hashable, BitwiseCopyable {
     var seconds: Int
+    var maximum: Int?
     var saidAt: Instant
   }
 
@@ -113,6 +114,7 @@ package struct IdleWindow: Sendable {
     var estimate: Nanoseconds?
     var jitter = Nanoseconds.zero
     var samples = 0
+    var hint: Hint?
   }
 
   package init(settings: Settings) {
@@ -146,11 +148,13 @@ package struct IdleWindow: Sendable {
     smoothedRoundTrip = (smoothedRoundTrip * 7 + time) / 8
   }
 
-  /// The server said `Keep-Alive: timeout=seconds`. Tell it when the number changes on any connection, and once a minute.
-  package mutating func keepAliveHinted(seconds: Int, now: Instant) -> Change {
+  /// The server said `Keep-Alive: timeout=seconds, max=maximum`. Tell it when the time changes on any connection, and once a minute.
+  ///
+  /// - Parameter maximum: how many more requests the connection takes, for the dump. A server that counts says `close` with the last.
+  package mutating func keepAliveHinted(seconds: Int, maximum: Int?, now: Instant) -> Change {
     guard settings.isOn, seconds >= 0 else { return .unchanged }
     hints.removeAll { $0.seconds == seconds }
-    hints.append(Hint(seconds: seconds, saidAt: now))
+    hints.append(Hint(seconds: seconds, maximum: maximum, saidAt: now))
     if hints.count > IdleWindow.hintCapacity { hints.removeFirst() }
     return update(now)
   }
@@ -252,7 +256,8 @@ package struct IdleWindow: Sendable {
 
     let connectionAgeLimit = connectionAgeLimit()
     let usesLimit = usesLimit()
-    let hint = effectiveHint(now)
+    let effectiveHint = effectiveHint(now)
+    let hint = effectiveHint.map { Nanoseconds.seconds(Int64($0.seconds)) }
     let outweighed = history.outweighed()
     let lease = leaseLimit(hint: hint, connectionAgeLimit: connectionAgeLimit, outweighed: outweighed)
     var new = IdleBounds(
@@ -267,6 +272,7 @@ package struct IdleWindow: Sendable {
     let oldSource = learned.source
     bounds = new
     learned = lease.learned
+    learned.hint = effectiveHint
     let tenth = notedLimit / 10
     let moved = new.leaseLimit > notedLimit ? new.leaseLimit - notedLimit : notedLimit - new.leaseLimit
     if oldSource != learned.source || moved > tenth || old.usesLimit != new.usesLimit
@@ -287,11 +293,12 @@ package struct IdleWindow: Sendable {
   /// The round trip as it may be at worst (RFC 6298: four deviations above the smoothed one).
   private var roundTripMargin: Nanoseconds { smoothedRoundTrip + roundTripDeviation * 4 }
 
-  private func effectiveHint(_ now: Instant) -> Nanoseconds? {
-    guard let latest = hints.last else { return nil }
-    var seconds = latest.seconds
-    for hint in hints where now.since(hint.saidAt) <= IdleWindow.hintSpan { seconds = min(seconds, hint.seconds) }
-    return .seconds(Int64(seconds))
+  private func effectiveHint(_ now: Instant) -> Hint? {
+    guard var effective = hints.last else { return nil }
+    for hint in hints where now.since(hint.saidAt) <= IdleWindow.hintSpan && hint.seconds < effective.seconds {
+      effective = hint
+    }
+    return effective
   }
 
   // MARK: The lease limit
@@ -542,16 +549,19 @@ extension IdleWindow {
     package var jitter: Nanoseconds
     /// Bursts of closes that the estimate rests on.
     package var samples: Int
-    /// The `Keep-Alive` hint that holds.
-    package var hint: Nanoseconds?
+    /// The `Keep-Alive: timeout` that holds, in seconds.
+    package var hintSeconds: Int?
+    /// The `max` that came with it.
+    package var hintMaximum: Int?
     package var roundTripTime: Nanoseconds
     /// When the window last changed notably; `nil`: never.
     package var since: Instant?
   }
 
-  package func description(now: Instant) -> Description {
+  package var description: Description {
     Description(
       source: learned.source, bounds: bounds, estimate: learned.estimate, jitter: learned.jitter,
-      samples: learned.samples, hint: effectiveHint(now), roundTripTime: smoothedRoundTrip, since: since)
+      samples: learned.samples, hintSeconds: learned.hint?.seconds, hintMaximum: learned.hint?.maximum,
+      roundTripTime: smoothedRoundTrip, since: since)
   }
 }

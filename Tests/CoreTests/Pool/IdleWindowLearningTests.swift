@@ -181,7 +181,7 @@ struct IdleWindowLearningTests {
       world.run(until: world.now.advanced(by: .seconds(30)))
       let bounds = world.window.bounds
       #expect(bounds.leaseLimit == .zero, "seed \(seed): \(bounds)")
-      #expect(world.window.description(now: world.now).source == .reusePointless)
+      #expect(world.window.description.source == .reusePointless)
       world.server.maximumUses = .max
       world.run(until: world.now.advanced(by: .seconds(30)))
       #expect(world.window.bounds.leaseLimit > .seconds(1), "seed \(seed): \(world.window.bounds)")
@@ -227,7 +227,7 @@ struct IdleWindowLearningTests {
   @Test("A hint of nothing forbids reuse")
   func hintOfZero() {
     var window = IdleWindow(settings: .init())
-    _ = window.keepAliveHinted(seconds: 0, now: Instant(nanoseconds: 1))
+    _ = window.keepAliveHinted(seconds: 0, maximum: nil, now: Instant(nanoseconds: 1))
     #expect(window.bounds.leaseLimit == .zero)
     #expect(window.bounds.provenAge == .zero)
   }
@@ -269,7 +269,7 @@ struct IdleWindowLearningTests {
       window: .init(configuredLimit: .seconds(60), isOn: false))
     world.bursts(20, of: 8, gap: .seconds(2), jitter: .milliseconds(25), nonIdempotentPercent: 50)
     #expect(world.window.bounds == .unguarded(configuredLimit: .seconds(60)))
-    #expect(world.window.description(now: world.now).source == .off)
+    #expect(world.window.description.source == .off)
     let tally = world.tally
     #expect(tally.races > 0, "the race is met when nothing avoids it")
   }

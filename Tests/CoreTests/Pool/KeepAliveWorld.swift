@@ -167,7 +167,7 @@ struct KeepAliveWorld: ~Copyable {
 
   private mutating func note(_ change: IdleWindow.Change) {
     if change == .notable {
-      changes.append("\(now.nanoseconds / 1_000_000) ms: \(window.description(now: now))")
+      changes.append("\(now.nanoseconds / 1_000_000) ms: \(window.description)")
     }
   }
 
@@ -244,7 +244,9 @@ struct KeepAliveWorld: ~Copyable {
     let facts = lease.facts
     var wire = wires[id]!
     if facts.uses == 0 { window.roundTripTimeMeasured(delay * 2) }
-    if let hint = server.hintSeconds, facts.uses == 0 { note(window.keepAliveHinted(seconds: hint, now: now)) }
+    if let hint = server.hintSeconds, facts.uses == 0 {
+      note(window.keepAliveHinted(seconds: hint, maximum: nil, now: now))
+    }
     if facts.isReused, window.bounds.isNews(reuseAt: facts.idleAge) {
       note(window.reuseSucceeded(idleAge: facts.idleAge, now: now))
     }
