@@ -35,11 +35,13 @@ package struct Forwarding: Sendable {
   package var fields: Fields
   /// What to send as Host instead of the host that the client asked for; nil keeps that.
   package var hostOverride: [UInt8]?
+  /// What to send as Host when an HTTP/1.0 client named none: best the upstream's own name. Empty is legal, but few expect it.
+  package var defaultHost: [UInt8]
 
   package init(
     clientAddress: [UInt8] = [], clientPort: UInt16 = 0, listenerAddress: [UInt8] = [], listenerPort: UInt16 = 0,
     scheme: [UInt8] = Array("http".utf8), peerIsTrusted: Bool = false, pseudonym: [UInt8] = Array("photofinish".utf8),
-    fields: Fields = .standard, hostOverride: [UInt8]? = nil
+    fields: Fields = .standard, hostOverride: [UInt8]? = nil, defaultHost: [UInt8] = []
   ) {
     self.clientAddress = clientAddress
     self.clientPort = clientPort
@@ -50,5 +52,6 @@ package struct Forwarding: Sendable {
     self.pseudonym = pseudonym
     self.fields = fields
     self.hostOverride = hostOverride
+    self.defaultHost = defaultHost
   }
 }

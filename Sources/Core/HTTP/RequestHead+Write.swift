@@ -90,6 +90,8 @@ extension RequestHead {
     buffer.append("Host: ")
     if let override = forwarding.hostOverride {
       buffer.append(override)
+    } else if host.isEmpty {
+      buffer.append(forwarding.defaultHost)
     } else {
       buffer.append(bytes.part(host))
     }
