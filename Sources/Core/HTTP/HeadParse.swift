@@ -10,7 +10,8 @@ package enum HeadParse<Head: BitwiseCopyable & Sendable>: Sendable {
 
 /// How far a head that arrives in pieces was looked through, so that each byte is looked at a bounded number of times.
 ///
-/// It belongs to a connection; reset it (with a new value) for each head.
+/// It belongs to a connection; reset it (with a new value) for each head. A head that arrives in pieces may be refused later
+/// than the byte at fault would allow, but at its end at the latest.
 package struct HeadScan: Sendable, BitwiseCopyable {
   /// Bytes already looked at, none of which ends the head.
   private(set) var scanned: UInt32 = 0

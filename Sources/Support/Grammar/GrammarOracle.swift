@@ -38,7 +38,7 @@ extension GrammarOracle {
     }
     _ = ForeignProtocol.spoken(byClient: bytes.rawSpan)
     let spelled = spell(whole, bytes, table)
-    return checkPieces(bytes, spelled) { bytes, scan, table in
+    return checkPieces(bytes, spelled, hasEnd: reference != .incomplete) { bytes, scan, table in
       spell(RequestHead.parse(bytes.rawSpan, scan: &scan, limits: limits, into: &table), bytes, table)
     }
   }
@@ -120,7 +120,7 @@ extension GrammarOracle {
     default: return "the response is \(whole) to the parser and \(reference) to the reference"
     }
     let spelled = spell(whole, bytes, table)
-    return checkPieces(bytes, spelled) { bytes, scan, table in
+    return checkPieces(bytes, spelled, hasEnd: reference != .incomplete) { bytes, scan, table in
       spell(
         ResponseHead.parse(bytes.rawSpan, scan: &scan, limits: limits, requestMethod: method, into: &table), bytes,
         table)
@@ -286,8 +286,9 @@ extension GrammarOracle {
     name.hasPrefix("x-forwarded-") && name.utf8.count > 12
   }
 
+  /// - Parameter hasEnd: whether the head has an end. A head in pieces may be refused as late as there.
   private static func checkPieces(
-    _ bytes: [UInt8], _ whole: String, _ parse: ([UInt8], inout HeadScan, inout FieldTable) -> String
+    _ bytes: [UInt8], _ whole: String, hasEnd: Bool, _ parse: ([UInt8], inout HeadScan, inout FieldTable) -> String
   ) -> String? {
     var table = FieldTable(capacity: 1)
     // Each step reparses at most a few times, but spelling all of a long message for each of its bytes takes long.
@@ -299,6 +300,7 @@ extension GrammarOracle {
         end = Swift.min(end + step, bytes.count)
         outcome = parse(Array(bytes[..<end]), &scan, &table)
       }
+      if outcome == "incomplete" && !hasEnd { continue }
       if outcome != whole { return "in pieces of \(step) the head is another: \(outcome) instead of \(whole)" }
     }
     return nil

@@ -94,7 +94,7 @@ extension MessageMaker {
       let size = String(count, radix: 16, uppercase: Bool.random(using: &random))
       let extensions = ["", "", ";a", ";a=b;c=\"d \\\" e\""].randomElement(using: &random)!
       body +=
-        "\(size)\(extensions)\r\n\(String(repeating: "\r\n0"[...].randomElement(using: &random)!, count: count))\r\n"
+        "\(size)\(extensions)\r\n\(String(repeating: ["\r", "\n", "0", "x"].randomElement(using: &random)!, count: count))\r\n"
     }
     let trailers = ["", "", "Digest: x\r\n", "Content-Length: 5\r\nX_Y: z\r\n"].randomElement(using: &random)!
     return body + "0\r\n\(trailers)\r\nrest"
