@@ -17,11 +17,11 @@ package enum MessageMaker {
       let position = Int.random(in: 1..<bytes.count, using: &random)
       switch Int.random(in: 0..<7, using: &random) {
       case 0: bytes[position] = UInt8.random(in: .min ... .max, using: &random)
-      case 1: bytes[position] = dangerousBytes.randomElement(using: &random)!
-      case 2: bytes.insert(dangerousBytes.randomElement(using: &random)!, at: position)
+      case 1: bytes[position] = pick(dangerousBytes, using: &random)
+      case 2: bytes.insert(pick(dangerousBytes, using: &random), at: position)
       case 3: bytes.remove(at: position)
       case 4:
-        bytes.insert(contentsOf: dangerousLines.randomElement(using: &random)!.utf8, at: lineStart(bytes, position))
+        bytes.insert(contentsOf: pick(dangerousLines, using: &random).utf8, at: lineStart(bytes, position))
       case 5:
         let end = Swift.min(bytes.count, position + Int.random(in: 1...20, using: &random))
         bytes.insert(contentsOf: Array(bytes[position..<end]), at: position)
@@ -44,6 +44,10 @@ package enum MessageMaker {
     "\r\n", "\n", "0\r\n\r\n", "GET / HTTP/1.1\r\n", "5;a=\"b\"\r\n", "Max-Forwards: 0\r\n", "Trailer: x\r\n",
   ]
 
+  private static func pick<Choice>(_ choices: [Choice], using random: inout some RandomNumberGenerator) -> Choice {
+    choices[Int.random(in: 0..<choices.count, using: &random)]
+  }
+
   private static func lineStart(_ bytes: [UInt8], _ position: Int) -> Int {
     var start = position
     while start > 1 && bytes[start - 1] != 10 { start -= 1 }
@@ -55,14 +59,13 @@ package enum MessageMaker {
 
 extension MessageMaker {
   private static func request(using random: inout some RandomNumberGenerator) -> String {
-    let method = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "X"].randomElement(
-      using: &random)!
+    let method = pick(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "X"], using: &random)
     let hosts = ["a", "a.example:80", "[::1]:8080", "192.0.2.1", "x_y"]
-    let target = ["/", "/a/b?c=d", "http://b.example/c", "https://b?d", "http://b", "//x", "/%20{|}"].randomElement(
-      using: &random)!
+    let target = pick(
+      ["/", "/a/b?c=d", "http://b.example/c", "https://b?d", "http://b", "//x", "/%20{|}"], using: &random)
     let version = Bool.random(using: &random) ? "HTTP/1.1" : "HTTP/1.0"
     var fields = fields(using: &random)
-    fields.append("Host: \(hosts.randomElement(using: &random)!)")
+    fields.append("Host: \(pick(hosts, using: &random))")
     switch Int.random(in: 0..<4, using: &random) {
     case 0: fields.append("Content-Length: \(Int.random(in: 0..<100_000, using: &random))")
     case 1 where version == "HTTP/1.1": fields.append("Transfer-Encoding: chunked")
@@ -73,9 +76,9 @@ extension MessageMaker {
   }
 
   private static func response(using random: inout some RandomNumberGenerator) -> String {
-    let status = [100, 101, 103, 200, 204, 206, 301, 304, 404, 500, 599].randomElement(using: &random)!
+    let status = pick([100, 101, 103, 200, 204, 206, 301, 304, 404, 500, 599], using: &random)
     let version = Bool.random(using: &random) ? "HTTP/1.1" : "HTTP/1.0"
-    let reason = [" OK", " ", "", " Not \u{f6}"].randomElement(using: &random)!
+    let reason = pick([" OK", " ", "", " Not \u{f6}"], using: &random)
     var fields = fields(using: &random)
     switch Int.random(in: 0..<4, using: &random) {
     case 0: fields.append("Content-Length: \(Int.random(in: 0..<100_000, using: &random))")
@@ -92,11 +95,11 @@ extension MessageMaker {
     for _ in 0..<Int.random(in: 0..<4, using: &random) {
       let count = Int.random(in: 1..<40, using: &random)
       let size = String(count, radix: 16, uppercase: Bool.random(using: &random))
-      let extensions = ["", "", ";a", ";a=b;c=\"d \\\" e\""].randomElement(using: &random)!
+      let extensions = pick(["", "", ";a", ";a=b;c=\"d \\\" e\""], using: &random)
       body +=
-        "\(size)\(extensions)\r\n\(String(repeating: ["\r", "\n", "0", "x"].randomElement(using: &random)!, count: count))\r\n"
+        "\(size)\(extensions)\r\n\(String(repeating: pick(["\r", "\n", "0", "x"], using: &random), count: count))\r\n"
     }
-    let trailers = ["", "", "Digest: x\r\n", "Content-Length: 5\r\nX_Y: z\r\n"].randomElement(using: &random)!
+    let trailers = pick(["", "", "Digest: x\r\n", "Content-Length: 5\r\nX_Y: z\r\n"], using: &random)
     return body + "0\r\n\(trailers)\r\nrest"
   }
 
@@ -108,6 +111,6 @@ extension MessageMaker {
       "Proxy: x", "Upgrade: websocket", "Connection: upgrade", "Content_Type: x", "traceparent: 00-a-b-01",
       "X-Long-Name-That-Nobody-Knows-About: \(String(repeating: "v", count: 40))", "Proxy-Authorization: x", "Date: d",
     ]
-    return (0..<Int.random(in: 0..<8, using: &random)).map { _ in choices.randomElement(using: &random)! }
+    return (0..<Int.random(in: 0..<8, using: &random)).map { _ in pick(choices, using: &random) }
   }
 }

@@ -231,7 +231,7 @@ extension ReferenceGrammar {
     let colon = host.lastIndex(of: ":")
     if let colon, !host[colon...].contains("]") {
       let port = host[host.index(after: colon)...]
-      guard port.count <= 5, port.allSatisfy({ ("0"..."9").contains($0) }), port.isEmpty || Int(port)! <= 65_535 else {
+      guard port.count <= 5, port.allSatisfy({ ("0"..."9").contains($0) }), (Int(port) ?? 0) <= 65_535 else {
         return false
       }
       host = String(host[..<colon])

@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Testing
 
 @testable import Support
@@ -44,6 +45,18 @@ import Testing
         default: ReferenceGrammar.chunked(body) != nil
         }
       #expect(isAccepted, "seed \(seed): \(String(decoding: message, as: UTF8.self).debugDescription)")
+    }
+  }
+
+  /// Tests/Corpus/HTTP holds what the fuzzer starts from, and every input that it ever broke a rule with.
+  @Test func theCorpusKeepsTheRules() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../Corpus/HTTP").standardizedFileURL
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+    #expect(files.count > 30)
+    for file in files {
+      let violation = GrammarOracle.check(Array(try Data(contentsOf: file)))
+      #expect(violation == nil, "\(file.lastPathComponent)")
     }
   }
 
