@@ -29,14 +29,17 @@ let package = Package(
     // Host: everything that touches the kernel or the network.
     .target(name: "CLinux", path: "Sources/Host/CLinux"),
     .target(
+      name: "CCompression", path: "Sources/Host/CCompression",
+      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+    .target(
       name: "Host",
       dependencies: [
-        "Core", "CLinux",
+        "Core", "CLinux", "CCompression",
         .product(name: "HeapModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Sources/Host",
-      exclude: ["CLinux"],
+      exclude: ["CLinux", "CCompression"],
       swiftSettings: strict),
     // App: the executable, one file a subcommand.
     .executableTarget(

@@ -6,5 +6,8 @@ struct Photofinish: ParsableCommand {
     commandName: "photofinish",
     abstract: "A reverse proxy that no request is lost to, and the tools that prove the keep-alive race.",
     version: "0.1.0",
-    subcommands: [ServeCommand.self, OriginCommand.self, WireCommand.self])
+    subcommands: [
+      ServeCommand.self, OriginCommand.self, WireCommand.self,
+      CaptureCommand.self, ExplainCommand.self,
+    ])
 }

@@ -1,0 +1,194 @@
+package import Core
+
+/// Which packets are looked at.
+package struct CaptureFilter: Sendable {
+  package var hosts: Set<NetworkAddress> = []
+  package var ports: Set<UInt16> = []
+  package var from: Instant?
+  package var until: Instant?
+
+  package init() {}
+
+  func passes(_ segment: TCPSegment) -> Bool {
+    if !hosts.isEmpty, !hosts.contains(segment.source.address), !hosts.contains(segment.destination.address) {
+      return false
+    }
+    return ports.isEmpty || ports.contains(segment.source.port) || ports.contains(segment.destination.port)
+  }
+
+  func passes(_ time: Instant) -> Bool {
+    if let from, time < from { return false }
+    if let until, time > until { return false }
+    return true
+  }
+}
+
+/// Numbers of what was read.
+package struct CaptureCounts: Equatable, Sendable {
+  package var frames = 0
+  package var bytes: Int64 = 0
+  package var segments = 0
+  package var fragments = 0
+  /// Cut by the snap length within their headers.
+  package var cut = 0
+  package var malformed = 0
+  package var other = 0
+  package var unknownLinks: Set<UInt16> = []
+  package var withoutTime = 0
+  package var connections = 0
+  package var midstream = 0
+  package var givenUp = 0
+  package var requests = 0
+  package var reused = 0
+  package var retransmissions = 0
+  package var duplicates = 0
+  package var outOfOrder = 0
+  package var keepAliveProbes = 0
+  package var zeroWindows = 0
+  package var resets = 0
+  package var missingBytes: Int64 = 0
+  package var first: Instant?
+  package var last: Instant?
+  package var unfinished = 0
+}
+
+/// Judges captures: takes packets in the order of the file, gives a report at the end.
+///
+/// Pure: it reads no file and no clock.
+package struct CaptureAnalyser: PacketSink, ~Copyable {
+  /// Findings that are kept with their evidence; those beyond are counted only.
+  package static let maximumFindings = 20_000
+  static let maximumServers = 8_192
+
+  package var filter: CaptureFilter
+  /// The capturing program says that it lost nothing.
+  package var captureIsComplete = false
+  private var table: ConnectionTable
+  private var counts = CaptureCounts()
+  private var events: [TurnEvent] = []
+  private var findings: [CaptureFinding] = []
+  private var dropped = 0
+  private var ends: [String: Int] = [:]
+  private var servers: [Endpoint: ServerStatistics] = [:]
+  private var vantages: [Vantage: Int] = [:]
+  private var frameOffset: Int64 = 0
+
+  package init(
+    trace: Int = 0, filter: CaptureFilter = CaptureFilter(), maximumOpen: Int = ConnectionTable.maximumOpen
+  ) {
+    self.filter = filter
+    table = ConnectionTable(trace: trace, maximumOpen: maximumOpen)
+  }
+
+  /// The time of the last packet; nil before the first.
+  package var lastTime: Instant? { counts.last }
+
+  /// Frames of a further file are numbered on.
+  package mutating func fileEnded(frames: Int64) {
+    frameOffset += frames
+  }
+
+  package mutating func packetRead(_ packet: CapturePacket, bytes: RawSpan) {
+    counts.frames += 1
+    counts.bytes += Int64(bytes.byteCount)
+    if packet.time == nil { counts.withoutTime += 1 }
+    let time = packet.time ?? counts.last ?? Instant(nanoseconds: 0)
+    guard filter.passes(time) else { return }
+    if counts.first == nil { counts.first = time }
+    counts.last = max(counts.last ?? time, time)
+    switch PacketContent(bytes, packet: packet) {
+    case .segment(let segment):
+      guard filter.passes(segment) else { return }
+      take(segment, bytes: bytes, frame: frameOffset + packet.frame, time: time)
+    case .fragment: counts.fragments += 1
+    case .cut: counts.cut += 1
+    case .malformed: counts.malformed += 1
+    case .other:
+      counts.other += 1
+      if !packet.link.isKnown, counts.unknownLinks.count < 64 { counts.unknownLinks.insert(packet.link.rawValue) }
+    }
+  }
+
+  private mutating func take(_ segment: TCPSegment, bytes: RawSpan, frame: Int64, time: Instant) {
+    counts.segments += 1
+    if segment.flags.contains(.rst) { counts.resets += 1 }
+    var ended: [Connection] = []
+    let connection = table.take(segment, bytes: bytes, frame: frame, time: time, events: &events) { ended.append($0) }
+    if !events.isEmpty { tell(of: connection) }
+    for old in ended { judge(old) }
+  }
+
+  private mutating func tell(of connection: Connection) {
+    guard servers[connection.server] != nil || servers.count < CaptureAnalyser.maximumServers else {
+      events.removeAll(keepingCapacity: true)
+      return
+    }
+    for event in events {
+      switch event {
+      case .requestStarted(let exchange):
+        counts.requests += 1
+        if exchange.reuseCount > 0 { counts.reused += 1 }
+        servers[connection.server, default: ServerStatistics(server: connection.server)]
+          .requestStarted(exchange, client: connection.client, connection: connection.number)
+      case .exchangeCompleted(let exchange):
+        servers[connection.server, default: ServerStatistics(server: connection.server)]
+          .exchangeCompleted(exchange, client: connection.client, connection: connection.number)
+      }
+    }
+    events.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func judge(_ connection: Connection) {
+    var late: [TurnEvent] = []
+    connection.finish(events: &late)
+    swap(&events, &late)
+    tell(of: connection)
+    swap(&events, &late)
+    for stream in [connection.clientStream, connection.serverStream] {
+      counts.retransmissions += stream.retransmissions
+      counts.duplicates += stream.duplicates
+      counts.outOfOrder += stream.outOfOrder
+      counts.keepAliveProbes += stream.keepAliveProbes
+      counts.zeroWindows += stream.zeroWindows
+      counts.missingBytes += stream.missingBytes
+    }
+    if !connection.startWasSeen { counts.midstream += 1 }
+    ends[connection.end.name, default: 0] += 1
+    let vantage = connection.vantage
+    vantages[vantage, default: 0] += 1
+    let judge = Judge(
+      connection: connection, captureEnd: counts.last ?? connection.lastTime, captureIsComplete: captureIsComplete)
+    let found = judge.findings()
+    if servers[connection.server] != nil || servers.count < CaptureAnalyser.maximumServers {
+      servers[connection.server, default: ServerStatistics(server: connection.server)].ended(connection)
+    }
+    if found.isEmpty, connection.turns.pending.contains(where: { $0.isRequest && $0.answerFirst == nil }),
+      connection.end == .open
+    {
+      counts.unfinished += 1
+    }
+    for finding in found { add(finding) }
+  }
+
+  private mutating func add(_ finding: CaptureFinding) {
+    servers[finding.server]?.findings[finding.finding.kind, default: 0] += 1
+    if finding.finding.kind.isReuseFailure { servers[finding.server]?.noteFailure(at: finding.time) }
+    guard findings.count < CaptureAnalyser.maximumFindings else {
+      dropped += 1
+      return
+    }
+    findings.append(finding)
+  }
+
+  /// Judges what is still open, and gives everything that was found.
+  package consuming func finish() -> CaptureReport {
+    var left: [Connection] = []
+    table.finish { left.append($0) }
+    for connection in left { judge(connection) }
+    counts.connections = table.opened
+    counts.givenUp = table.givenUp
+    return CaptureReport(
+      counts: counts, findings: findings, findingsDropped: dropped, ends: ends, servers: Array(servers.values),
+      vantages: vantages)
+  }
+}

@@ -1,0 +1,188 @@
+import Core
+
+/// The report for programs. Every length and time names its unit; what is not known is left out, never a magic number.
+package struct JSONReport {
+  /// Raised when a member changes its meaning or goes away.
+  package static let version: Int64 = 1
+
+  private let report: CaptureReport
+
+  package init(_ report: CaptureReport) {
+    self.report = report
+  }
+
+  package func document() -> String {
+    JSONText.object([
+      ("format", .string("photofinish-capture")), ("version", .number(JSONReport.version)), ("summary", summary()),
+      ("findings", .array(report.findings.map(JSONReport.finding))), ("servers", .array(report.servers.map(server))),
+    ]).text + "\n"
+  }
+
+  /// One object a line: findings, then servers, then the summary, each with its `type`.
+  package func lines() -> String {
+    var text = ""
+    for finding in report.findings { text += typed("finding", JSONReport.finding(finding)) }
+    for statistics in report.servers { text += typed("server", server(statistics)) }
+    return text + typed("summary", summary())
+  }
+
+  private func typed(_ type: String, _ value: JSONText) -> String {
+    guard case .object(let members) = value else { return "" }
+    return JSONText.object([("type", .string(type))] + members).text + "\n"
+  }
+
+  private func summary() -> JSONText {
+    let counts = report.counts
+    var members: [(String, JSONText)] = [
+      ("answer", .string(TextReport(report, ink: Ink(isColoured: false)).answer)),
+      ("races", number(report.races)), ("findings", number(report.total)),
+      (
+        "by_kind",
+        .object(
+          FindingKind.allCases.compactMap { kind in
+            report.count(kind) > 0 ? (kind.rawValue, number(report.count(kind))) : nil
+          })
+      ),
+      ("vantage", .string(report.vantage.rawValue)), ("frames", number(counts.frames)),
+      ("captured_bytes", .number(counts.bytes)), ("segments", number(counts.segments)),
+      ("connections", number(counts.connections)), ("connections_from_the_middle", number(counts.midstream)),
+      ("connections_given_up", number(counts.givenUp)), ("requests", number(counts.requests)),
+      ("requests_on_reused_connections", number(counts.reused)),
+      ("requests_unfinished_at_end", number(counts.unfinished)), ("retransmissions", number(counts.retransmissions)),
+      ("out_of_order", number(counts.outOfOrder)), ("captured_twice", number(counts.duplicates)),
+      ("keep_alive_probes", number(counts.keepAliveProbes)), ("zero_windows", number(counts.zeroWindows)),
+      ("resets", number(counts.resets)), ("stream_bytes_not_captured", .number(counts.missingBytes)),
+      ("fragments", number(counts.fragments)), ("cut_packets", number(counts.cut)),
+      ("malformed_packets", number(counts.malformed)), ("findings_without_evidence", number(report.findingsDropped)),
+      (
+        "connection_ends",
+        .object(report.ends.sorted { $0.key < $1.key }.map { ($0.key, number($0.value)) })
+      ),
+    ]
+    if let first = counts.first { members.append(("first_packet_utc", .string(Display.dateAndTime(first)))) }
+    if let last = counts.last { members.append(("last_packet_utc", .string(Display.dateAndTime(last)))) }
+    members.append(
+      (
+        "files",
+        .array(
+          report.files.map { file in
+            var members: [(String, JSONText)] = [("name", .string(file.name)), ("frames", .number(file.frames))]
+            if let problem = file.problem { members.append(("problem", .string(problem))) }
+            if let dropped = file.dropped { members.append(("packets_dropped", .number(Int64(clamping: dropped)))) }
+            return .object(members)
+          })
+      ))
+    return .object(members)
+  }
+
+  static func finding(_ finding: CaptureFinding) -> JSONText {
+    let found = finding.finding
+    var members: [(String, JSONText)] = [
+      ("number", .number(Int64(finding.number))), ("kind", .string(found.kind.rawValue)),
+      ("confidence", .string(found.confidence.rawValue)), ("is_race", .bool(found.kind.isRace)),
+      ("time_utc", .string(Display.dateAndTime(finding.time))), ("frame", .number(finding.frame)),
+      ("stream", .number(Int64(finding.connection))), ("trace", .number(Int64(finding.trace))),
+      ("client", .string(finding.client.description)), ("server", .string(finding.server.description)),
+      ("protocol", .string(finding.speech.rawValue)), ("vantage", .string(finding.vantage.rawValue)),
+      ("vantage_limits", .string(found.limits)), ("summary", .string(found.summary)),
+    ]
+    if !finding.request.isEmpty {
+      members.append(("request", .string(finding.request)))
+      members.append(("exchange_on_connection", .number(Int64(finding.exchange))))
+      members.append(("exchanges_before", .number(Int64(finding.reuseCount))))
+    }
+    if let age = finding.idleAge { members.append(("idle_age_seconds", .decimal(age.inSeconds, digits: 6))) }
+    if let duration = finding.duration {
+      members.append(("duration_seconds", .decimal(duration.inSeconds, digits: 6)))
+    }
+    if let suspected = found.suspected { members.append(("looks_like", .string(suspected.rawValue))) }
+    members.append(
+      (
+        "evidence",
+        .array(
+          found.evidence.map { item in
+            var members: [(String, JSONText)] = []
+            if let frame = item.frame { members.append(("frame", .number(frame))) }
+            if let time = item.time { members.append(("time_utc", .string(Display.dateAndTime(time)))) }
+            members.append(("text", .string(item.text)))
+            return .object(members)
+          })
+      ))
+    if !found.missing.isEmpty { members.append(("missing", .array(found.missing.map { .string($0) }))) }
+    members.append(("explanation", .string(found.kind.explanation)))
+    members.append(("remedy", .string(found.remedy)))
+    return .object(members)
+  }
+
+  private func server(_ server: ServerStatistics) -> JSONText {
+    var members: [(String, JSONText)] = [
+      ("server", .string(server.server.description)), ("connections", number(server.connections)),
+      ("requests", number(server.requests)), ("answered", number(server.answered)),
+      ("reused", number(server.reused)), ("lost_to_reuse", number(server.failures)),
+      (
+        "by_kind",
+        .object(
+          FindingKind.allCases.compactMap { kind in server.findings[kind].map { (kind.rawValue, number($0)) } })
+      ),
+    ]
+    if let estimate = server.estimate {
+      members.append(
+        (
+          "idle_timeout",
+          .object([
+            ("seconds", .decimal(estimate.timeout.inSeconds, digits: 3)),
+            ("earliest_seconds", .decimal(estimate.earliest.inSeconds, digits: 3)),
+            ("latest_seconds", .decimal(estimate.latest.inSeconds, digits: 3)),
+            ("closes", number(estimate.samples)), ("trust", .string(estimate.trust.rawValue)),
+            ("recommended_hold_seconds", .decimal(estimate.recommendedHold.inSeconds, digits: 1)),
+          ])
+        ))
+    }
+    if let risk = server.requestsAtRisk { members.append(("requests_beyond_recommended_hold", number(risk))) }
+    if let timeout = server.advertisedTimeout { members.append(("advertised_timeout_seconds", number(timeout))) }
+    if let age = server.survived {
+      members.append(("longest_survived_idle_seconds", .decimal(age.inSeconds, digits: 3)))
+    }
+    if let age = server.clientTimeout {
+      members.append(("client_idle_timeout_seconds", .decimal(age.inSeconds, digits: 3)))
+    }
+    if let time = server.roundTrip { members.append(("round_trip_seconds", .decimal(time.inSeconds, digits: 6))) }
+    members.append(("idle_age_at_server_close", bars(server.serverCloses)))
+    members.append(("idle_age_at_client_close", bars(server.clientCloses)))
+    members.append(("idle_age_at_reuse", bars(server.reuseAges)))
+    members.append(
+      (
+        "reuse_choice",
+        .object([
+          ("newest", number(server.choices.newest)), ("oldest", number(server.choices.oldest)),
+          ("other", number(server.choices.other)),
+        ])
+      ))
+    members.append(("closes_noticed_while_idle", number(server.closesNoticed)))
+    members.append(
+      (
+        "by_hour",
+        .array(
+          server.hours.sorted { $0.key < $1.key }.map { hour, value in
+            .object([
+              ("hour_utc", .string(Display.dateAndTime(Instant(nanoseconds: hour * 3_600_000_000_000)))),
+              ("requests", number(value.requests)), ("lost_to_reuse", number(value.failures)),
+            ])
+          })
+      ))
+    return .object(members)
+  }
+
+  private func bars(_ ages: AgeHistogram) -> JSONText {
+    .array(
+      ages.bars().filter { $0.count > 0 }.map { bar in
+        .object([
+          ("from_seconds", .decimal(bar.from.inSeconds, digits: 3)),
+          ("to_seconds", .decimal(bar.to.inSeconds, digits: 3)),
+          ("count", number(bar.count)),
+        ])
+      })
+  }
+
+  private func number(_ value: Int) -> JSONText { .number(Int64(value)) }
+}

@@ -1,0 +1,87 @@
+package import Core
+
+/// A request, or a turn of an unknown protocol, and what came back.
+package struct Exchange: Sendable {
+  /// Number on its connection, from 1.
+  package var number: Int
+  package var speech: Speech
+  /// Offsets of its first byte, and of the byte behind its last as far as known, in the client's stream.
+  package var start: Int64
+  package var end: Int64
+  /// The request was read to its end.
+  package var requestIsComplete = false
+  /// The first segment that carried its first byte.
+  package var first: Mark
+  /// The capture may have missed an earlier sending of its first byte.
+  package var firstMayBeMissed: Bool
+  package var lastSent: Mark
+  /// Further sendings of its first byte.
+  package var retransmissions = 0
+  package var lastRetransmission: Mark?
+  /// The least and the most that sendings of its first byte acknowledge of the server's stream.
+  package var leastAcknowledged: Int64?
+  package var mostAcknowledged: Int64?
+  /// Time since the last payload on the connection; since the handshake for the first exchange.
+  package var idleAge: Nanoseconds
+  /// Answered exchanges before it on this connection; counts what the capture shows.
+  package var reuseCount: Int
+  /// When the server's acknowledgement covered its first byte.
+  package var delivered: Mark?
+  /// When it covered everything that was sent of it.
+  package var method = ""
+  package var target = ""
+  /// The request said `Connection: close`, or is HTTP/1.0 without keep-alive.
+  package var requestCloses = false
+  /// A message before it on this connection announced the close.
+  package var afterCloseAnnounced: Mark?
+
+  /// The first and last segment of the answer, and the offsets in the server's stream.
+  package var answerFirst: Mark?
+  package var answerLast: Mark?
+  package var answerStart: Int64 = 0
+  package var answerEnd: Int64 = 0
+  package var status: Int?
+  package var answerIsComplete = false
+  /// The answer announced a close.
+  package var answerCloses = false
+  /// The value of `Keep-Alive: timeout=`, in seconds.
+  package var advertisedTimeout: Int?
+  /// The answer is not HTTP although the request is.
+  package var answerIsNotHTTP = false
+  package var requestIsNotHTTP = false
+  /// A complete message of the server that was sent before it had received this request.
+  package var unasked: UnaskedAnswer?
+  /// Bytes of it, or of its answer, are not in the capture, so that its end was not seen.
+  package var hasHole = false
+  /// Turns of TLS and HTTP/2: something was asked, not only handshakes, alerts and settings.
+  package var isRequest = true
+
+  package var label: String {
+    switch speech {
+    case .http1: method.isEmpty ? "a request" : target.isEmpty ? method : "\(method) \(target)"
+    case .tls: "a request over TLS (\(end - start) bytes)"
+    case .http2: "an HTTP/2 turn (\(end - start) bytes)"
+    case .other, .undecided: "a turn of \(end - start) bytes"
+    }
+  }
+}
+
+/// Something that the server said of its own accord.
+package struct UnaskedAnswer: Sendable {
+  package var first: Mark
+  package var last: Mark
+  package var start: Int64
+  package var end: Int64
+  package var status: Int?
+  package var closes = false
+  package var isComplete = false
+  package var speech: Speech
+  /// The most that any of its segments acknowledges of the client's stream.
+  package var acknowledges: Int64
+}
+
+/// What a connection's turns tell to whoever counts.
+package enum TurnEvent: Sendable {
+  case requestStarted(Exchange)
+  case exchangeCompleted(Exchange)
+}

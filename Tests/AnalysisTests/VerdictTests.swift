@@ -1,0 +1,89 @@
+import Analysis
+import Core
+import Testing
+
+@Suite struct VerdictTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    var capture: String
+    var kinds: [FindingKind]
+    var testDescription: String { capture }
+  }
+
+  /// What each scenario must be judged as, from both sides.
+  static let scenarios: [(String, client: [FindingKind], server: [FindingKind])] = [
+    ("crossing-fin", [.crossingFIN, .crossingFIN], [.crossingFIN, .crossingFIN]),
+    ("crossing-rst", [.crossingRST], [.crossingRST]),
+    ("crossing-half-close", [.crossingHalfClose], [.crossingHalfClose]),
+    ("reset-unread", [.resetUnread], [.resetUnread]),
+    ("stale-reuse", [.staleReuse], [.staleReuse]),
+    // Nothing of the failure reaches the server's side.
+    ("forgotten-flow", [.forgottenFlow], []),
+    ("forgotten-flow-reset", [.forgottenFlow], []),
+    (
+      "closed-while-handling", [.closedWhileHandling, .closedWhileHandling],
+      [.closedWhileHandling, .closedWhileHandling]
+    ),
+    ("server-timer", [.serverTimer, .serverTimer, .serverTimer], [.serverTimer, .serverTimer, .serverTimer]),
+    ("client-gave-up", [.clientGaveUp], [.clientGaveUp]),
+    ("refused", [.refused, .refused], [.refused, .refused]),
+    ("no-answer-to-syn", [.noAnswerToSYN], []),
+    ("truncated-answer", [.truncatedAnswer, .truncatedAnswer], [.truncatedAnswer, .truncatedAnswer]),
+    ("unasked-answer", [.unaskedAnswer], [.unaskedAnswer]),
+    ("close-ignored", [.closeIgnored], [.closeIgnored]),
+    ("not-http", [.notHTTP, .notHTTP], [.notHTTP, .notHTTP]),
+    ("clean", [], []),
+    ("large", [], []),
+    ("opaque-crossing-fin", [.crossingFIN], [.crossingFIN]),
+    ("tls-crossing-fin", [.crossingFIN], [.crossingFIN]),
+  ]
+
+  static let cases: [Case] = scenarios.flatMap { name, client, server in
+    [Case(capture: name + ".client", kinds: client), Case(capture: name + ".server", kinds: server)]
+  }
+
+  @Test(arguments: cases) func judgesTheSampleFromEitherSide(_ sample: Case) throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes(sample.capture))
+    #expect(report.findings.map(\.finding.kind) == sample.kinds)
+    for finding in report.findings {
+      #expect(!finding.finding.evidence.isEmpty)
+      #expect(!finding.finding.remedy.isEmpty)
+      let side: Vantage = sample.capture.hasSuffix("client") ? .clientSide : .serverSide
+      #expect(finding.vantage == side || finding.vantage == .unknown)
+    }
+  }
+
+  /// The pieces in which a file arrives must not matter.
+  @Test(arguments: [1, 7, 100]) func judgesAlikeInPieces(_ pieces: Int) throws {
+    for sample in VerdictTests.cases where sample.capture.hasPrefix("c") {
+      let report = try CaptureFixtures.report(CaptureFixtures.bytes(sample.capture), pieces: pieces)
+      #expect(report.findings.map(\.finding.kind) == sample.kinds, "\(sample.capture)")
+    }
+  }
+
+  @Test func provesTheRaceByNumbers() throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes("crossing-fin.client"))
+    let finding = try #require(report.findings.last)
+    #expect(finding.finding.confidence == .proved)
+    #expect(finding.method == "POST")
+    #expect(finding.reuseCount == 3)
+    #expect(finding.vantage == .clientSide)
+    let frames = finding.finding.evidence.compactMap(\.frame)
+    #expect(frames.count >= 3)
+    let estimate = try #require(report.servers.first?.estimate)
+    #expect(abs(estimate.timeout.inSeconds - 0.48) < 0.1)
+    #expect(finding.finding.remedy.contains("hold idle connections at most"))
+  }
+
+  @Test func joinsBothSides() throws {
+    let client = try CaptureFixtures.report(CaptureFixtures.bytes("crossing-fin.client"))
+    var analyser = CaptureAnalyser(trace: 1)
+    var reader = CaptureReader()
+    let bytes = try CaptureFixtures.bytes("crossing-fin.server")
+    // Safe: every bit of a UInt8 is initialised.
+    try unsafe reader.feed(bytes.span.bytes, into: &analyser)
+    let joined = client.joined(with: analyser.finish())
+    #expect(joined.findings.map(\.finding.kind) == [.crossingFIN, .crossingFIN])
+    #expect(joined.findings.allSatisfy { $0.vantage == .bothSides })
+    #expect(joined.count(.crossingFIN) == 2)
+  }
+}
