@@ -66,7 +66,7 @@ struct CaptureJudging {
     var spans: [(path: String, first: Instant, last: Instant)] = []
     var others: [String] = []
     for path in paths {
-      if path != "-", let span = TimeSpan.of(path) {
+      if path != "-", let span = CaptureSpan.of(path) {
         spans.append((path, span.first, span.last))
       } else {
         others.append(path)
@@ -88,7 +88,7 @@ struct CaptureJudging {
 }
 
 /// First and last time of a capture file; reads it whole.
-private struct TimeSpan: PacketSink {
+private struct CaptureSpan: PacketSink {
   private(set) var first: Instant?
   private(set) var last: Instant?
 
@@ -99,7 +99,7 @@ private struct TimeSpan: PacketSink {
   }
 
   static func of(_ path: String) -> (first: Instant, last: Instant)? {
-    var span = TimeSpan()
+    var span = CaptureSpan()
     var reader = CaptureReader()
     do {
       var file = try CaptureFile(path: path)

@@ -510,6 +510,7 @@ package struct Judge {
   ) -> CaptureFinding {
     var finding = finding
     finding.limits = vantage.limits
+    finding.evidence.sort { ($0.frame ?? .max) < ($1.frame ?? .max) }
     return CaptureFinding(
       finding: finding, trace: connection.trace, connection: connection.number, client: connection.client,
       server: connection.server, vantage: vantage, speech: connection.turns.speech, request: exchange?.label ?? "",
