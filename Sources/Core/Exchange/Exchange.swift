@@ -23,6 +23,8 @@ package struct Exchange: Sendable {
     var bytesWritten: UInt64 = 0
     /// A response came that cannot be the answer.
     var sawUnaskedResponse = false
+    /// The server's FIN came while not one byte of the request was acknowledged: it had left before the request arrived.
+    var metClose = false
   }
 
   private enum State: Sendable, BitwiseCopyable {
@@ -54,6 +56,10 @@ package struct Exchange: Sendable {
   private var staleLooks: UInt8 = 0
   /// The verdict on the last attempt that ended without a response.
   package private(set) var lastVerdict: Verdict?
+
+  /// Whether that attempt met the close of a reused connection: what ``IdleWindow/raceLost(idleAge:closeAge:connectionAge:uses:roundTripTime:verdict:metClose:now:)``
+  /// wants to know.
+  package private(set) var lastEndWasRace = false
 
   /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely as old.
   package static let maximumStaleLooks: UInt8 = 2
@@ -191,10 +197,11 @@ package struct Exchange: Sendable {
     _ observation: Observation, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
     switch state {
-    case .attempting(let attempt):
+    case .attempting(var attempt):
       let observation = completed(observation, of: attempt)
       switch EvidenceRule.judge(observation) {
       case .awaitReset(let span):
+        attempt.metClose = true
         state = .judging(attempt)
         return .awaitReset(until: now.advanced(by: span))
       case .verdict(let verdict):
@@ -387,6 +394,7 @@ package struct Exchange: Sendable {
     _ attempt: Attempt, verdict: Verdict, observation: Observation, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
     lastVerdict = verdict
+    lastEndWasRace = isRace(attempt, verdict)
     let isLoss = !verdict.provesNoDelivery
     if isLoss, !attempt.lease.isReused { freshLosses &+= 1 }
     if let reason = objection(to: verdict) {
@@ -421,11 +429,19 @@ package struct Exchange: Sendable {
   private func cause(of attempt: Attempt, observation: Observation, verdict: Verdict) -> FailureCause {
     if case .answering = state { return withinResponse(observation) }
     if attempt.sawUnaskedResponse { return .unaskedResponse }
-    if attempt.lease.isReused, verdict != .delivered { return .race }
+    if isRace(attempt, verdict) { return .race }
     switch observation.reading {
     case .endOfFile: return .closedBeforeResponse
     case .open, .failed: return .resetBeforeResponse
     }
+  }
+
+  /// Whether a request met the close of a connection that had idled. A server that half-closes in idleness and reads on gets the
+  /// request all the same: a race lost, and delivered.
+  private func isRace(_ attempt: Attempt, _ verdict: Verdict) -> Bool {
+    guard attempt.lease.isReused else { return false }
+    if case .answering = state { return false }
+    return attempt.metClose || verdict != .delivered
   }
 
   private func withinResponse(_ observation: Observation) -> FailureCause {

@@ -88,13 +88,4 @@ package struct Failure: Sendable, Hashable {
     case .proxyError: "proxy_internal_error"
     }
   }
-
-  /// The `details` parameter of Proxy-Status: short, without the server's name.
-  package var details: String { "\(cause)" }
-
-  /// What happened, in words and figures.
-  package func sentence(server: String) -> String { "\(server): \(cause)" }
-
-  /// What would prevent it.
-  package var prevention: String { "" }
 }

@@ -46,11 +46,12 @@ package struct ReplayBudget: Sendable, Hashable, BitwiseCopyable {
     }
     let elapsed = now.since(last)
     guard elapsed > .zero else { return }
-    filledAt = now
-    guard elapsed < .seconds(60) else {
-      tokens = ReplayBudget.capacity
-      return
-    }
-    tokens = min(tokens + elapsed.count * ReplayBudget.perSecond / 1_000_000_000, ReplayBudget.capacity)
+    let added = elapsed.count / ReplayBudget.spanOfToken
+    // What is less than a token stays on the clock, or reading the time often would add nothing.
+    filledAt = last.advanced(by: Nanoseconds(added * ReplayBudget.spanOfToken))
+    tokens = min(tokens &+ added, ReplayBudget.capacity)
   }
+
+  /// How long it takes for a thousandth of a replay to be added, in nanoseconds.
+  private static let spanOfToken = 1_000_000_000 / perSecond
 }

@@ -179,14 +179,16 @@ package struct IdleWindow: Sendable {
   /// - Parameters:
   ///   - idleAge: the connection's idle age when the request was sent.
   ///   - closeAge: the time from the connection's last response to the end that was seen.
+  ///   - metClose: whether the exchange called it a race (``Exchange/lastEndWasRace``) although the request was delivered in the end: a
+  ///     server that half-closed and read on.
   package mutating func raceLost(
     idleAge: Nanoseconds, closeAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32,
-    roundTripTime: Nanoseconds, verdict: Verdict, now: Instant
+    roundTripTime: Nanoseconds, verdict: Verdict, metClose: Bool = false, now: Instant
   ) -> Change {
     guard settings.isOn, uses > 0 else { return .unchanged }
     roundTripTimeMeasured(roundTripTime)
     switch verdict {
-    case .delivered: return .unchanged
+    case .delivered: guard metClose else { return .unchanged }
     case .neverSent, .neverDelivered: break
     case .unknown:
       guard closeAge - idleAge <= roundTripTime * 2 + IdleWindow.raceSpan else { return .unchanged }

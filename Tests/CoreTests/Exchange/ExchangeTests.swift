@@ -1,0 +1,314 @@
+import Testing
+
+@testable import Core
+
+/// What a test needs of leases and observations, in short.
+enum Scene {
+  static let now = Instant(nanoseconds: 5_000_000_000)
+  static let connection = ConnectionID(slot: 3, generation: 1)
+
+  static let fresh = LeaseFacts(
+    connection: connection, idleAge: .zero, connectionAge: .zero, uses: 0, lookFirst: false)
+  static let reused = LeaseFacts(
+    connection: connection, idleAge: .milliseconds(4_980), connectionAge: .seconds(60), uses: 12, lookFirst: true)
+  static let reusedAtOnce = LeaseFacts(
+    connection: connection, idleAge: .microseconds(50), connectionAge: .seconds(60), uses: 12, lookFirst: false)
+
+  static func observation(
+    _ reading: Observation.Reading, _ error: SocketError?, _ acknowledgement: Acknowledgement
+  ) -> Observation {
+    Observation(
+      bytesSent: 0, reading: reading, error: error, acknowledgement: acknowledgement,
+      roundTripTime: .milliseconds(20), retransmissionTimeout: .milliseconds(220))
+  }
+
+  static let crossedFin = observation(.endOfFile, nil, .unmoved)
+  static let crossedFinConfirmed = observation(.endOfFile, .brokenPipe, .unmoved)
+  static let closedAfterReading = observation(.endOfFile, nil, .moved)
+  static let bareReset = observation(.failed, .connectionReset, .unmoved)
+  static let quiet = observation(.open, nil, .unmoved)
+
+  /// An exchange in the middle of an attempt, its whole request of 52 bytes written.
+  static func attempt(
+    idempotent: Bool, lease: LeaseFacts = reused, policy: ReplayPolicy = ReplayPolicy()
+  ) -> DrivenExchange {
+    let exchange = DrivenExchange(idempotent: idempotent, policy: policy)
+    exchange.send(on: lease)
+    return exchange
+  }
+}
+
+/// An exchange with a budget, at one instant, whose events can stand within an expectation.
+final class DrivenExchange {
+  var exchange: Exchange
+  var budget = ReplayBudget()
+
+  init(idempotent: Bool, policy: ReplayPolicy = ReplayPolicy()) {
+    exchange = Exchange(isIdempotent: idempotent, policy: policy)
+  }
+
+  func send(on lease: LeaseFacts) {
+    if exchange.leased(lease) == .lookFirst { _ = exchange.lookedAgain(.quiet) }
+    exchange.requestBytesWritten(52)
+  }
+
+  func leased(_ lease: LeaseFacts) -> Exchange.Departure { exchange.leased(lease) }
+
+  func lookedAgain(_ look: Exchange.Look) -> Exchange.AfterLook { exchange.lookedAgain(look) }
+
+  func headArrived(isInterim: Bool = false, couldAnswer: Bool) -> Exchange.ResponseFate {
+    exchange.responseHeadArrived(
+      isInterim: isInterim, couldAnswer: couldAnswer, observation: Scene.quiet, now: Scene.now)
+  }
+
+  func ended(_ observation: Observation) -> Exchange.AttemptEnd {
+    exchange.connectionEnded(observation, budget: &budget, now: Scene.now)
+  }
+
+  func judged(_ observation: Observation, isOver: Bool = false) -> Exchange.AttemptEnd {
+    exchange.resetWaitEnded(observation, isOver: isOver, until: Scene.now, budget: &budget, now: Scene.now)
+  }
+
+  func connectFailed(_ cause: FailureCause) -> Exchange.AttemptEnd {
+    exchange.connectFailed(cause, budget: &budget, now: Scene.now)
+  }
+
+  func timedOut(_ cause: FailureCause) -> Exchange.AttemptEnd {
+    exchange.timedOut(cause, observation: Scene.quiet)
+  }
+
+  func clientLeft() -> Exchange.ClientDeparture { exchange.clientLeft() }
+}
+
+@Suite("One exchange and its attempts")
+struct ExchangeTests {
+  @Test("The ordinary life of a request")
+  func ordinary() {
+    let exchange = DrivenExchange(idempotent: false)
+    #expect(!exchange.exchange.needsFreshConnection)
+    #expect(exchange.leased(Scene.reusedAtOnce) == .send)
+    exchange.exchange.requestBytesWritten(40)
+    exchange.exchange.requestBytesWritten(12)
+    #expect(exchange.exchange.bytesWritten == 52)
+    #expect(!exchange.exchange.mustCheckAnswer(responseCloses: false))
+    let fate = exchange.headArrived(isInterim: false, couldAnswer: true)
+    #expect(fate == .passOn)
+    exchange.exchange.responsePassedOn()
+    exchange.exchange.responseEnded()
+    #expect(exchange.exchange.isFinished)
+    #expect(exchange.exchange.attempts == 1)
+    #expect(exchange.exchange.replays == 0)
+  }
+
+  @Test("A connection found stale is no attempt; after two of them a fresh one is wanted")
+  func staleLooks() {
+    let exchange = DrivenExchange(idempotent: false)
+    for looks in 1...3 {
+      #expect(exchange.leased(Scene.reused) == .lookFirst)
+      #expect(exchange.lookedAgain(.stale) == .acquireAnother)
+      #expect(exchange.exchange.attempts == 0)
+      #expect(exchange.exchange.needsFreshConnection == (looks >= 2))
+    }
+  }
+
+  @Test("The race is repaired on proof, once the RST has come", arguments: [false, true])
+  func raceRepaired(idempotent: Bool) {
+    let exchange = Scene.attempt(idempotent: idempotent)
+    let end = exchange.ended(Scene.crossedFin)
+    #expect(end == .awaitReset(until: Scene.now.advanced(by: .milliseconds(2 * 20 + 220 + 10))))
+    #expect(
+      exchange.judged(Scene.crossedFin, isOver: false)
+        == .awaitReset(until: Scene.now))
+    #expect(
+      exchange.judged(Scene.crossedFinConfirmed, isOver: false)
+        == .replayAfresh(.neverDelivered))
+    #expect(exchange.exchange.lastEndWasRace)
+    #expect(exchange.exchange.needsFreshConnection)
+    #expect(exchange.leased(Scene.fresh) == .send)
+    #expect(exchange.exchange.attempts == 2)
+    #expect(exchange.exchange.replays == 1)
+  }
+
+  @Test("Without the RST only an idempotent request goes on")
+  func resetStaysAway() {
+    let post = Scene.attempt(idempotent: false)
+    _ = post.ended(Scene.crossedFin)
+    let end = post.judged(Scene.crossedFin, isOver: true)
+    #expect(
+      end
+        == .fail(
+          Failure(.race, verdict: .unknown, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)))
+    #expect(post.exchange.isFinished)
+
+    let get = Scene.attempt(idempotent: true)
+    _ = get.ended(Scene.crossedFin)
+    #expect(
+      get.judged(Scene.crossedFin, isOver: true)
+        == .replayAfresh(.unknown))
+  }
+
+  @Test("Switched off, proof does not help a request that is not idempotent")
+  func switchedOff() {
+    let exchange = Scene.attempt(idempotent: false, policy: ReplayPolicy(nonIdempotent: .never))
+    let end = exchange.ended(Scene.crossedFinConfirmed)
+    #expect(
+      end
+        == .fail(
+          Failure(.race, verdict: .neverDelivered, lease: Scene.reused, attempts: 1, notReplayed: .switchedOff)))
+  }
+
+  @Test("A request whose body was not kept is not replayed, unless nothing of it was taken yet")
+  func recordLost() {
+    let exchange = Scene.attempt(idempotent: true)
+    exchange.exchange.recordLost()
+    let end = exchange.ended(Scene.crossedFinConfirmed)
+    #expect(
+      end
+        == .fail(
+          Failure(.race, verdict: .neverDelivered, lease: Scene.reused, attempts: 1, notReplayed: .bodyNotKept)))
+  }
+
+  @Test("A farewell is no answer; what follows it decides", arguments: [false, true])
+  func farewell(idempotent: Bool) {
+    let exchange = Scene.attempt(idempotent: idempotent)
+    #expect(exchange.exchange.mustCheckAnswer(responseCloses: true))
+    let fate = exchange.headArrived(isInterim: false, couldAnswer: false)
+    #expect(fate == .discard(until: Scene.now.advanced(by: .milliseconds(270))))
+    #expect(
+      exchange.judged(Scene.crossedFinConfirmed, isOver: false)
+        == .replayAfresh(.neverDelivered))
+  }
+
+  @Test("Poison on a connection that stays open is not passed on, and a POST is not sent twice for it")
+  func poison() {
+    let exchange = Scene.attempt(idempotent: false)
+    _ = exchange.headArrived(isInterim: false, couldAnswer: false)
+    let moved = Scene.observation(.open, nil, .moved)
+    let end = exchange.judged(moved, isOver: false)
+    #expect(
+      end
+        == .fail(
+          Failure(
+            .unaskedResponse, verdict: .delivered, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)))
+  }
+
+  @Test("Once a byte was passed on, the client's response is broken off", arguments: [false, true])
+  func endWithinResponse(interimOnly: Bool) {
+    let exchange = Scene.attempt(idempotent: true)
+    let fate = exchange.headArrived(isInterim: interimOnly, couldAnswer: true)
+    #expect(fate == .passOn)
+    exchange.exchange.responsePassedOn()
+    let end = exchange.ended(Scene.closedAfterReading)
+    #expect(
+      end
+        == .abortClient(
+          Failure(
+            .closedWithinResponse, verdict: .delivered, lease: Scene.reused, attempts: 1,
+            notReplayed: .responsePassedOn)))
+  }
+
+  @Test("An answer that broke off before a byte of it was passed on may be asked for again, if idempotent")
+  func endBeforePassingOn() {
+    let get = Scene.attempt(idempotent: true)
+    _ = get.headArrived(isInterim: false, couldAnswer: true)
+    #expect(
+      get.ended(Scene.closedAfterReading) == .replayAfresh(.delivered))
+    #expect(!get.exchange.lastEndWasRace)
+    let post = Scene.attempt(idempotent: false)
+    _ = post.headArrived(isInterim: false, couldAnswer: true)
+    let end = post.ended(Scene.closedAfterReading)
+    #expect(
+      end
+        == .fail(
+          Failure(
+            .closedWithinResponse, verdict: .delivered, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)
+        ))
+  }
+
+  @Test("A request that kills fresh connections is given up after two of them")
+  func queryOfDeath() {
+    let exchange = Scene.attempt(idempotent: true)
+    #expect(
+      exchange.ended(Scene.bareReset) == .replayAfresh(.unknown))
+    _ = exchange.leased(Scene.fresh)
+    exchange.exchange.requestBytesWritten(52)
+    #expect(
+      exchange.ended(Scene.closedAfterReading) == .replayAfresh(.delivered))
+    _ = exchange.leased(Scene.fresh)
+    exchange.exchange.requestBytesWritten(52)
+    let end = exchange.ended(Scene.closedAfterReading)
+    #expect(
+      end
+        == .fail(
+          Failure(
+            .closedBeforeResponse, verdict: .delivered, lease: Scene.fresh, attempts: 3,
+            notReplayed: .tooManyFreshLosses)))
+  }
+
+  @Test("A connect that fails is not repeated at the same server, and is where there are others")
+  func connectFails() {
+    let single = DrivenExchange(idempotent: true)
+    #expect(
+      single.connectFailed(.connectRefused)
+        == .fail(Failure(.connectRefused, verdict: .neverSent, attempts: 1, notReplayed: .connectFailed)))
+    let several = DrivenExchange(idempotent: false, policy: ReplayPolicy(maximumConnectReplays: 1))
+    #expect(
+      several.connectFailed(.connectRefused) == .replayAfresh(.neverSent))
+    #expect(
+      several.connectFailed(.connectTimeout(after: .seconds(5)))
+        == .fail(
+          Failure(
+            .connectTimeout(after: .seconds(5)), verdict: .neverSent, attempts: 2, notReplayed: .connectFailed)))
+  }
+
+  @Test("A timeout is not replayed")
+  func timeout() {
+    let get = Scene.attempt(idempotent: true)
+    #expect(
+      get.timedOut(.responseTimeout(after: .seconds(60)))
+        == .fail(
+          Failure(
+            .responseTimeout(after: .seconds(60)), verdict: .unknown, lease: Scene.reused, attempts: 1,
+            notReplayed: .timedOut)))
+  }
+
+  @Test("When the budget is used up the loss is passed on")
+  func budgetExhausted() {
+    let exchange = Scene.attempt(idempotent: true)
+    while exchange.budget.take(proven: false, now: Scene.now) {}
+    while exchange.budget.take(proven: true, now: Scene.now) {}
+    let end = exchange.ended(Scene.bareReset)
+    #expect(
+      end
+        == .fail(
+          Failure(.race, verdict: .unknown, lease: Scene.reused, attempts: 1, notReplayed: .budgetExhausted)))
+  }
+
+  @Test("A server that half-closed in idleness and read on was met by a race, though it has the request")
+  func halfClose() {
+    let exchange = Scene.attempt(idempotent: false)
+    _ = exchange.ended(Scene.crossedFin)
+    let end = exchange.judged(Scene.closedAfterReading, isOver: true)
+    #expect(
+      end
+        == .fail(
+          Failure(.race, verdict: .delivered, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)))
+    #expect(exchange.exchange.lastEndWasRace)
+  }
+
+  @Test("The client leaves")
+  func clientLeaves() {
+    let acquiring = DrivenExchange(idempotent: true)
+    #expect(acquiring.clientLeft() == .stopAcquiring)
+    #expect(acquiring.clientLeft() == .nothing)
+    let attempting = Scene.attempt(idempotent: true)
+    #expect(attempting.clientLeft() == .closeConnection)
+    #expect(attempting.exchange.isFinished)
+  }
+
+  @Test("The state of an exchange is small and trivially copied")
+  func size() {
+    #expect(_isPOD(Exchange.self))
+    #expect(MemoryLayout<Exchange>.size <= 96)
+  }
+}
