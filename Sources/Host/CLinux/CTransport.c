@@ -12,7 +12,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 struct pf_tcp_state pf_tcp_state_of(int descriptor) {
   struct pf_tcp_state result;
@@ -57,6 +59,16 @@ int32_t pf_set_option(int descriptor, int level, int option, int value) {
 int32_t pf_set_abort_on_close(int descriptor) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0 ? 0 : -errno;
+}
+
+int64_t pf_receive(int descriptor, void *bytes, uint64_t count, int flags) {
+  long result = syscall(SYS_recvfrom, descriptor, bytes, count, flags, NULL, NULL);
+  return result >= 0 ? result : -errno;
+}
+
+int64_t pf_send(int descriptor, const void *bytes, uint64_t count, int flags) {
+  long result = syscall(SYS_sendto, descriptor, bytes, count, flags, NULL, 0);
+  return result >= 0 ? result : -errno;
 }
 
 int32_t pf_accept(int listener, struct sockaddr *address, socklen_t *length) {

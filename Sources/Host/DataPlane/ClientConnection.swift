@@ -45,8 +45,8 @@ final class ClientConnection {
   var outbound: ByteBuffer?
   var scan = HeadScan()
   var requestsServed = 0
-  /// Method and target of the present request as they came, for the logs; cut at ``longestTarget`` bytes.
-  var target: [UInt8] = []
+  /// Method and target of the present request, for the logs, where the record no longer begins with them.
+  private var savedRequestLine: [UInt8] = []
   /// Bytes that were read and dropped while lingering.
   var lingeredBytes = 0
 
@@ -74,21 +74,42 @@ final class ClientConnection {
     self.forwarding = forwarding
   }
 
-  private static let longestTarget = 256
+  /// Bytes of a request line that logs show.
+  private static let longestRequestLine = 256
 
-  /// Keeps method and target of a request for the logs.
-  func noteTarget(_ bytes: RawSpan, _ head: RequestHead) {
-    target.removeAll(keepingCapacity: true)
-    for offset in head.methodRange.start..<head.methodRange.end { target.append(bytes.byte(at: offset)) }
-    target.append(0x20)
-    let range = head.target.range
-    for offset in range.start..<min(range.end, range.start + Self.longestTarget) {
-      target.append(bytes.byte(at: offset))
-    }
+  /// Keeps method and target for the logs: the record is about to lose its head, or there will be none.
+  func saveRequestLine() {
+    guard savedRequestLine.isEmpty, let record = record.take() else { return }
+    savedRequestLine = Array(Self.requestLine(in: record).utf8)
+    self.record = consume record
   }
 
-  /// Method and target, or a word for a request that was not understood.
-  var requestLine: String { target.isEmpty ? "-" : String(decoding: target, as: UTF8.self) }
+  func forgetRequestLine() {
+    if !savedRequestLine.isEmpty { savedRequestLine.removeAll(keepingCapacity: true) }
+  }
+
+  /// Method and target as they go to the server; "-" for a request that was not understood.
+  var requestLine: String {
+    if !savedRequestLine.isEmpty { return String(decoding: savedRequestLine, as: UTF8.self) }
+    guard let record = record.take() else { return "-" }
+    let text = Self.requestLine(in: record)
+    self.record = consume record
+    return text
+  }
+
+  /// The record up to the second space.
+  private static func requestLine(in record: borrowing ByteBuffer) -> String {
+    let bytes = record.written
+    let limit = min(bytes.byteCount, longestRequestLine)
+    var end = 0
+    var spaces = 0
+    while end < limit {
+      if bytes.byte(at: end) == 0x20 { spaces += 1 }
+      if spaces == 2 { break }
+      end += 1
+    }
+    return bytes.text(ByteRange(offset: 0, count: end))
+  }
 
   /// Closes the socket. Safe to call again.
   func closeSocket() {

@@ -133,7 +133,7 @@ extension Worker {
     client.phase = .exchanging
     client.call.reset(machine: Exchange(isIdempotent: false, policy: replayPolicy), at: now)
     _ = client.call.machine.clientLeft()
-    client.target.removeAll(keepingCapacity: true)
+    client.forgetRequestLine()
     client.call.clientKeepsAlive = false
     client.call.requestBody = .counted(1)
   }
@@ -190,7 +190,6 @@ extension Worker {
   /// Answers the exchange with what went wrong at the upstream.
   func fail(_ client: ClientConnection, _ failure: Failure) {
     noteFailure(client, failure)
-    if let record = client.record.take() { recycle(record) }
     let server = serverName(client)
     let status = ProxyStatus(
       pseudonym: settings.forwarding.name, error: ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)"),
@@ -234,7 +233,6 @@ extension Worker {
   private func endForRequestBody(_ client: ClientConnection, status: UInt16, text: String) {
     let isTold = client.call.headAt == nil && client.outbound == nil
     abandonExchange(client)
-    if let record = client.record.take() { recycle(record) }
     client.call.requestBody = .counted(1)
     guard isTold else {
       breakOff(client)

@@ -84,25 +84,24 @@ extension Worker {
     counters.requests &+= 1
     let requestID = identifiers.next()
     startCall(client, head, requestID)
-    client.noteTarget(inbound.readable, head)
 
     if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
+    var record = buffers.take()
+    head.write(
+      to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
+    client.call.headLength = record.count
+    client.record = consume record
     if let limit = settings.limits.bodyBytes, case .contentLength(let length) = head.framing, length > limit {
       client.inbound = consume inbound
       client.call.requestBody = .counted(length)
       answer(client, status: 413, text: "The request body of \(length) bytes is larger than the limit of \(limit).")
       return
     }
-    if head.target.form == .asterisk || head.method == .trace || head.method == .options, head.maxForwards == 0 {
+    if head.maxForwards == 0 {
       client.inbound = consume inbound
       answerAsFinalRecipient(client, head)
       return
     }
-    var record = buffers.take()
-    head.write(
-      to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
-    client.call.headLength = record.count
-    client.record = consume record
     inbound.consume(head.byteCount)
     switch head.framing {
     case .none: client.call.requestBody = .complete
@@ -124,6 +123,7 @@ extension Worker {
     client.call.requestID = requestID
     client.call.clientKeepsAlive = head.keepsAlive && drainDeadline == nil
     client.call.asksForUpgrade = !head.upgrade.isEmpty
+    client.forgetRequestLine()
     client.deadline = .distantFuture
     client.deadlineReason = .none
   }
@@ -158,8 +158,8 @@ extension Worker {
     }
     let moved = before != inbound.count
     if !moved, inbound.writableCount == 0 { inbound.compact() }
-    noteRecordSize(client, record)
     client.record = consume record
+    noteRecordSize(client)
     if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     if let failure {
       counters.malformedRequests &+= 1
@@ -218,12 +218,12 @@ extension Worker {
     if record.writableCount < count { record.reserve(count) }
   }
 
-  private func noteRecordSize(_ client: ClientConnection, _ record: borrowing ByteBuffer) {
-    if client.call.machine.isRecordWhole,
-      record.writeOffset > client.call.headLength + settings.limits.replayBytes
-    {
-      client.call.machine.recordLost()
-    }
+  private func noteRecordSize(_ client: ClientConnection) {
+    guard client.call.machine.isRecordWhole, let size = client.record?.writeOffset,
+      size > client.call.headLength + settings.limits.replayBytes
+    else { return }
+    client.saveRequestLine()
+    client.call.machine.recordLost()
   }
 
   // MARK: - Sending

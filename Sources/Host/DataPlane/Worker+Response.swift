@@ -398,7 +398,6 @@ extension Worker {
       }
     }
     returnLease(client, reusable: client.call.keepsUpstream)
-    if let record = client.record.take() { recycle(record) }
     client.deadline = .distantFuture
     client.deadlineReason = .none
   }

@@ -41,6 +41,7 @@ extension Worker {
     client.call.responseBody = .complete
     counters.tunnels &+= 1
     // The record has been sent; from now on it carries what the client says to the server.
+    client.saveRequestLine()
     client.record?.removeAll()
     client.phase = .tunnelling
     setDeadline(client, after: settings.timeouts.tunnelIdle, for: .tunnel)

@@ -1,3 +1,4 @@
+internal import BasicContainers
 package import Core
 
 /// Buffers of one thread that are not in use. Connections borrow one when bytes come and give it back when it is empty.
@@ -6,46 +7,22 @@ package struct BufferPool: ~Copyable {
   package let capacity: Int
   /// Free buffers kept; more are given back to the allocator.
   private let limit: Int
-  private var first: Node?
-  private var count = 0
-
-  // A list, since an array cannot hold noncopyable elements.
-  private final class Node {
-    var buffer: ByteBuffer?
-    var next: Node?
-    init() {}
-  }
-  private var spare: Node?
+  private var free: UniqueArray<ByteBuffer>
 
   package init(capacity: Int = 16_384, limit: Int = 512) {
     self.capacity = capacity
     self.limit = limit
+    free = UniqueArray(minimumCapacity: limit)
   }
 
   package mutating func take() -> ByteBuffer {
-    guard let node = first, let buffer = node.buffer.take() else { return ByteBuffer(capacity: capacity) }
-    first = node.next
-    node.next = spare
-    spare = node
-    count &-= 1
-    return buffer
+    free.isEmpty ? ByteBuffer(capacity: capacity) : free.removeLast()
   }
 
   /// Takes back a buffer. One that has grown is freed.
   package mutating func give(_ buffer: consuming ByteBuffer) {
-    guard count < limit, buffer.capacity == capacity else { return }
-    var buffer = buffer
+    guard free.count < limit, buffer.capacity == capacity else { return }
     buffer.removeAll()
-    let node: Node
-    if let reused = spare {
-      node = reused
-      spare = reused.next
-    } else {
-      node = Node()
-    }
-    node.buffer = consume buffer
-    node.next = first
-    first = node
-    count &+= 1
+    free.append(buffer)
   }
 }

@@ -139,15 +139,17 @@ package enum Socket {
   /// Reads into the writable part of `buffer`, which must not be full.
   package static func receive(_ number: Int32, into buffer: inout ByteBuffer) -> Transfer {
     // Safe: the kernel writes at most as many bytes as the buffer says that it has room for.
-    let count = unsafe buffer.withUnsafeWritable { unsafe recv(number, $0.baseAddress!, $0.count, 0) }
+    let count = unsafe buffer.withUnsafeWritable {
+      Int(unsafe pf_receive(number, $0.baseAddress!, UInt64($0.count), 0))
+    }
     return transfer(count, isRead: true)
   }
 
-  /// Writes the readable part of `buffer` without consuming it.
+  /// Writes `bytes`, as many as the kernel takes.
   package static func send(_ number: Int32, _ bytes: RawSpan) -> Transfer {
     // Safe: the kernel reads the span's bytes during the call. MSG_NOSIGNAL: EPIPE instead of a signal.
     let count = unsafe bytes.withUnsafeBytes {
-      unsafe Glibc.send(number, $0.baseAddress!, $0.count, Int32(MSG_NOSIGNAL))
+      Int(unsafe pf_send(number, $0.baseAddress!, UInt64($0.count), Int32(MSG_NOSIGNAL)))
     }
     return transfer(count, isRead: false)
   }
@@ -155,7 +157,7 @@ package enum Socket {
   private static func transfer(_ count: Int, isRead: Bool) -> Transfer {
     if count > 0 { return .bytes(count) }
     if count == 0 { return isRead ? .endOfStream : .wouldBlock }
-    return switch errno {
+    return switch Int32(-count) {
     case EAGAIN, EINTR: .wouldBlock
     case let code: .failed(code)
     }
@@ -165,10 +167,10 @@ package enum Socket {
   package static func glance(_ number: Int32) -> Glance {
     var byte: UInt8 = 0
     // Safe: the kernel writes at most one byte.
-    let count = unsafe recv(number, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+    let count = Int(unsafe pf_receive(number, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)))
     if count > 0 { return .bytes(count) }
     if count == 0 { return .endOfStream }
-    return switch errno {
+    return switch Int32(-count) {
     case EAGAIN, EINTR: .quiet
     case let code: .failed(code)
     }

@@ -38,6 +38,11 @@ int32_t pf_set_abort_on_close(int descriptor);
 // accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC; a descriptor or a negative errno.
 int32_t pf_accept(int listener, struct sockaddr *address, socklen_t *length);
 
+// recvfrom and sendto without an address, as bare system calls: glibc's are cancellation points, and nobody here
+// cancels threads. The flags are those of recv and send. A count or a negative errno.
+int64_t pf_receive(int descriptor, void *bytes, uint64_t count, int flags);
+int64_t pf_send(int descriptor, const void *bytes, uint64_t count, int flags);
+
 // Nanoseconds of CLOCK_MONOTONIC and of CLOCK_REALTIME.
 int64_t pf_monotonic_nanoseconds(void);
 int64_t pf_realtime_nanoseconds(void);
