@@ -54,6 +54,7 @@ package struct Pool: ~Copyable {
 
   private struct Waiter: BitwiseCopyable {
     var exchange: ExchangeID
+    var idempotent: Bool
     var freshOnly: Bool
     var isWaiting: Bool
     var generation: UInt32
@@ -124,7 +125,7 @@ package struct Pool: ~Copyable {
     }
     guard waitingCount < settings.maximumWaiting else { return .refused(.queueFull) }
     let deadline = now.advanced(by: settings.maximumWait)
-    return .wait(enqueue(exchange, freshOnly: freshOnly, deadline: deadline), until: deadline)
+    return .wait(enqueue(exchange, idempotent: idempotent, freshOnly: freshOnly, deadline: deadline), until: deadline)
   }
 
   /// The host looked at a leased connection before writing and found that the server had closed it or had spoken unasked.
@@ -483,7 +484,9 @@ package struct Pool: ~Copyable {
       return .learnedLimit
     }
     if firstWaiter != Pool.none {
-      return waiters[Int(firstWaiter)].freshOnly ? .freshWanted : nil
+      // A connection that comes back has an idle age of zero; where servers close unannounced not even that is proven.
+      let waiter = waiters[Int(firstWaiter)]
+      return waiter.freshOnly || (!waiter.idempotent && bounds.provenAge <= .zero) ? .freshWanted : nil
     }
     return settings.maximumIdleConnections == 0 ? .maximumIdleConnections : nil
   }
@@ -596,7 +599,9 @@ package struct Pool: ~Copyable {
     list.count -= 1
   }
 
-  private mutating func enqueue(_ exchange: ExchangeID, freshOnly: Bool, deadline: Instant) -> WaitTicket {
+  private mutating func enqueue(
+    _ exchange: ExchangeID, idempotent: Bool, freshOnly: Bool, deadline: Instant
+  ) -> WaitTicket {
     let index: UInt32
     if freeWaiter != Pool.none {
       index = freeWaiter
@@ -605,11 +610,12 @@ package struct Pool: ~Copyable {
       index = UInt32(waiters.count)
       waiters.append(
         Waiter(
-          exchange: exchange, freshOnly: false, isWaiting: false, generation: 0, deadline: deadline,
+          exchange: exchange, idempotent: false, freshOnly: false, isWaiting: false, generation: 0, deadline: deadline,
           previous: Pool.none, next: Pool.none))
     }
     waiters[Int(index)] = Waiter(
-      exchange: exchange, freshOnly: freshOnly, isWaiting: true, generation: waiters[Int(index)].generation,
+      exchange: exchange, idempotent: idempotent, freshOnly: freshOnly, isWaiting: true,
+      generation: waiters[Int(index)].generation,
       deadline: deadline, previous: lastWaiter, next: Pool.none)
     if lastWaiter != Pool.none { waiters[Int(lastWaiter)].next = index } else { firstWaiter = index }
     lastWaiter = index
