@@ -60,11 +60,14 @@ package enum EvidenceRule {
   /// Whether the response on this connection must be checked with ``couldAnswer(bytesWritten:unacknowledgedBytes:)``.
   ///
   /// - Parameters:
+  /// Every closing response is, on a fresh connection too: a request that was lost on its way leaves the server idle long
+  /// enough to send its farewell, and a connection that ends costs more than the check.
+  ///
+  /// - Parameters:
   ///   - idleAge: how long the connection had idled before the request.
-  ///   - isReused: whether it had carried another request before.
   ///   - responseCloses: whether the response says that it is the last one on the connection.
-  package static func mustCheckAnswer(idleAge: Nanoseconds, isReused: Bool, responseCloses: Bool) -> Bool {
-    idleAge > unguardedIdleAge || (isReused && responseCloses)
+  package static func mustCheckAnswer(idleAge: Nanoseconds, responseCloses: Bool) -> Bool {
+    idleAge > unguardedIdleAge || responseCloses
   }
 
   /// Whether a response that has arrived may be the answer to the request.

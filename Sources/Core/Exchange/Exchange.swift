@@ -240,8 +240,7 @@ package struct Exchange: Sendable {
   /// Whether the host has to measure SIOCOUTQ for the response head that just arrived.
   package func mustCheckAnswer(responseCloses: Bool) -> Bool {
     guard case .attempting(let attempt) = state else { return false }
-    return EvidenceRule.mustCheckAnswer(
-      idleAge: attempt.lease.idleAge, isReused: attempt.lease.isReused, responseCloses: responseCloses)
+    return EvidenceRule.mustCheckAnswer(idleAge: attempt.lease.idleAge, responseCloses: responseCloses)
   }
 
   package enum ResponseFate: Sendable, Hashable {

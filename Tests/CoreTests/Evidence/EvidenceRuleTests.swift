@@ -178,12 +178,10 @@ struct EvidenceRuleTests {
   @Test(
     "When the answer must be checked",
     arguments: [
-      (0, false, false, false), (0, false, true, false), (0, true, false, false), (0, true, true, true),
-      (3_000, true, false, false), (3_001, true, false, true), (3_001, false, false, true),
-    ] as [(Int64, Bool, Bool, Bool)])
-  func mustCheck(idleMicroseconds: Int64, isReused: Bool, closes: Bool, expected: Bool) {
+      (0, false, false), (0, true, true), (3_000, false, false), (3_001, false, true), (3_001, true, true),
+    ] as [(Int64, Bool, Bool)])
+  func mustCheck(idleMicroseconds: Int64, closes: Bool, expected: Bool) {
     #expect(
-      EvidenceRule.mustCheckAnswer(
-        idleAge: .microseconds(idleMicroseconds), isReused: isReused, responseCloses: closes) == expected)
+      EvidenceRule.mustCheckAnswer(idleAge: .microseconds(idleMicroseconds), responseCloses: closes) == expected)
   }
 }
