@@ -117,6 +117,16 @@ package struct ByteBuffer: ~Copyable {
     writeOffset &+= 1
   }
 
+  /// Appends up to eight bytes that a word holds in memory order: the first in its lowest byte.
+  @inline(__always)
+  package mutating func append(packed word: UInt64, count: Int) {
+    precondition(count >= 0 && count <= 8, "a word holds eight bytes")
+    if writableCount < 8 { reserve(8) }
+    // Safe: there is room for a whole word; what lies behind `count` is overwritten by the next append.
+    unsafe storage.storeBytes(of: word.littleEndian, toByteOffset: writeOffset, as: UInt64.self)
+    writeOffset &+= count
+  }
+
   /// Appends the bytes of a span, growing if need be.
   package mutating func append(_ bytes: RawSpan) {
     let count = bytes.byteCount
@@ -151,21 +161,35 @@ package struct ByteBuffer: ~Copyable {
 
   /// Appends a number in decimal.
   package mutating func append(decimal value: UInt64) {
-    append(digitsOf: value, radix: 10)
+    guard value > 999 else { return append(smallDecimal: value) }
+    var rest = value
+    var digits: InlineArray<20, UInt8> = .init(repeating: 0)
+    var first = 20
+    while rest > 0 {
+      first &-= 1
+      let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+      digits[first] = 0x30 &+ UInt8(truncatingIfNeeded: digit)
+      rest = quotient
+    }
+    for index in first..<20 { append(digits[index]) }
+  }
+
+  /// Status codes and most lengths of small messages: no loop.
+  private mutating func append(smallDecimal value: UInt64) {
+    let hundreds = value / 100
+    let tens = value / 10 % 10
+    let packed = (0x30 &+ hundreds) | (0x30 &+ tens) &<< 8 | (0x30 &+ value % 10) &<< 16
+    let leading: UInt64 = value > 99 ? 0 : value > 9 ? 1 : 2
+    append(packed: packed &>> (leading &* 8), count: 3 &- Int(leading))
   }
 
   /// Appends a number in lower-case hexadecimal, without a prefix.
   package mutating func append(hexadecimal value: UInt64) {
-    append(digitsOf: value, radix: 16)
-  }
-
-  private mutating func append(digitsOf value: UInt64, radix: UInt64) {
-    var divisor: UInt64 = 1
-    while value / divisor >= radix { divisor &*= radix }
-    while divisor > 0 {
-      let digit = UInt8(truncatingIfNeeded: value / divisor % radix)
+    var shift = value == 0 ? 0 : (63 - value.leadingZeroBitCount) & ~3
+    while shift >= 0 {
+      let digit = UInt8(truncatingIfNeeded: value &>> UInt64(shift)) & 0xf
       append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-      divisor /= radix
+      shift &-= 4
     }
   }
 

@@ -81,6 +81,42 @@ extension RawSpan {
     return end
   }
 
+  /// The first offset in `start..<end` whose byte is no part of a token, or `end`.
+  ///
+  /// - Parameter isPlain: set to false when the token holds anything but letters, digits and "-".
+  @inline(__always)
+  func endOfToken(from start: Int, to end: Int, isPlain: inout Bool) -> Int {
+    var position = start
+    while position &+ 8 <= end {
+      let word = word(at: position)
+      // Letters, digits and "-" eight at a time; the sums stay within their bytes because those are below 0x80.
+      guard word & 0x8080_8080_8080_8080 == 0 else { break }
+      let lower = word | 0x2020_2020_2020_2020
+      let letters = (lower &+ 0x1f1f_1f1f_1f1f_1f1f) & ~(lower &+ 0x0505_0505_0505_0505)
+      let digits = (word &+ 0x5050_5050_5050_5050) & ~(word &+ 0x4646_4646_4646_4646)
+      let dashes = ~((word ^ 0x2d2d_2d2d_2d2d_2d2d) &+ 0x7f7f_7f7f_7f7f_7f7f)
+      let others = ~(letters | digits | dashes) & 0x8080_8080_8080_8080
+      if others == 0 {
+        position &+= 8
+        continue
+      }
+      position &+= others.trailingZeroBitCount &>> 3
+      // The rarer characters of a token one by one.
+      guard ByteClass.isToken(byte(at: position)) else { return position }
+      isPlain = false
+      position &+= 1
+    }
+    return endOfTokenSlowly(from: position, to: end, isPlain: &isPlain)
+  }
+
+  @inline(never)
+  private func endOfTokenSlowly(from start: Int, to end: Int, isPlain: inout Bool) -> Int {
+    isPlain = false
+    var position = start
+    while position < end, ByteClass.isToken(byte(at: position)) { position &+= 1 }
+    return position
+  }
+
   /// `start..<end` without the spaces and tabs at both ends.
   @inline(__always)
   func trimmed(_ start: Int, _ end: Int) -> ByteRange {

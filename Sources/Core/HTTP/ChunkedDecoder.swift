@@ -222,7 +222,7 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     var position = start + Int(trailerBytes)
     while true {
       switch FieldSection.line(bytes, from: position, to: end) {
-      case .field(_, _, let next):
+      case .field(_, _, _, let next):
         trailerCount += 1
         guard trailerCount <= limits.trailerCount else { return failed(.trailersTooLarge, at: position) }
         position = next

@@ -28,7 +28,7 @@ package enum ChunkedWriter {
     buffer.append("0\r\n")
     var position = trailers.start
     while position < trailers.end {
-      guard case .field(let name, let value, let next) = FieldSection.line(bytes, from: position, to: trailers.end)
+      guard case .field(let name, let value, _, let next) = FieldSection.line(bytes, from: position, to: trailers.end)
       else { preconditionFailure("the decoder let through a trailer that is no field line") }
       if isAllowed(bytes, name) {
         buffer.append(bytes.part(name))

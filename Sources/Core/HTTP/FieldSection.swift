@@ -10,7 +10,8 @@ enum FieldSection {
 
   /// One line of the section.
   enum Line {
-    case field(name: ByteRange, value: ByteRange, end: Int)
+    /// `isPlain`: the name holds nothing but letters, digits and "-".
+    case field(name: ByteRange, value: ByteRange, isPlain: Bool, end: Int)
     /// The empty line that ends the section; `end` is the offset behind it.
     case empty(end: Int)
     case incomplete
@@ -28,9 +29,9 @@ enum FieldSection {
     var position = start
     while true {
       switch line(bytes, from: position, to: end) {
-      case .field(let name, let value, let next):
+      case .field(let name, let value, let isPlain, let next):
         guard table.count < maximumCount else { return .failed(.tooManyFields, at: position) }
-        table.append(name: name, value: value, known: KnownField.recognise(bytes, name))
+        table.append(name: name, value: value, known: KnownField.recognise(bytes, name, isPlain: isPlain))
         position = next
       case .empty(let end): return .complete(end: end)
       case .incomplete: return .incomplete
@@ -44,8 +45,8 @@ enum FieldSection {
   /// Parses the line that begins at `start`.
   @inline(__always)
   static func line(_ bytes: RawSpan, from start: Int, to end: Int) -> Line {
-    var position = start
-    while position < end, ByteClass.isToken(bytes.byte(at: position)) { position &+= 1 }
+    var isPlain = true
+    var position = bytes.endOfToken(from: start, to: end, isPlain: &isPlain)
     guard position < end else { return .incomplete }
     let name = ByteRange(offset: start, count: position &- start)
     guard bytes.byte(at: position) == UInt8(ascii: ":"), !name.isEmpty else {
@@ -59,7 +60,7 @@ enum FieldSection {
     }
     guard position &+ 1 < end else { return .incomplete }
     guard bytes.byte(at: position &+ 1) == ByteClass.lineFeed else { return .failed(.bareCarriageReturn, at: position) }
-    return .field(name: name, value: bytes.trimmed(valueStart, position), end: position &+ 2)
+    return .field(name: name, value: bytes.trimmed(valueStart, position), isPlain: isPlain, end: position &+ 2)
   }
 
   /// The code for a control character that stands where none may.

@@ -61,11 +61,14 @@ package enum KnownField: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyabl
 
 extension KnownField {
   /// The tag of the name in `range`, which must be a token.
-  @inline(__always)
   static func recognise(_ bytes: RawSpan, _ range: ByteRange) -> KnownField {
-    let known = recognise(bytes, range, dashing: false)
-    if known == .other && hasUnderscore(bytes, range) { return recogniseLookalike(bytes, range) }
-    return known
+    recognise(bytes, range, isPlain: !hasUnderscore(bytes, range))
+  }
+
+  /// - Parameter isPlain: whether the name is known to have no underscore.
+  @inline(__always)
+  static func recognise(_ bytes: RawSpan, _ range: ByteRange, isPlain: Bool) -> KnownField {
+    isPlain ? recognise(bytes, range, dashing: false) : recogniseLookalike(bytes, range)
   }
 
   /// - Parameter dashing: whether "_" is taken for "-".
@@ -77,20 +80,16 @@ extension KnownField {
     return recogniseLong(bytes, range, first, dashing: dashing)
   }
 
-  @inline(__always)
   private static func hasUnderscore(_ bytes: RawSpan, _ range: ByteRange) -> Bool {
-    var offset = range.start
-    while offset < range.end {
-      let word = bytes.packed(at: offset, count: Swift.min(8, range.end &- offset)) ^ 0x5f5f_5f5f_5f5f_5f5f
-      if (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080 != 0 { return true }
-      offset &+= 8
-    }
+    for offset in range.start..<range.end where bytes.byte(at: offset) == UInt8(ascii: "_") { return true }
     return false
   }
 
   @inline(never)
   private static func recogniseLookalike(_ bytes: RawSpan, _ range: ByteRange) -> KnownField {
-    recognise(bytes, range, dashing: true) == .other ? .other : .lookalike
+    let known = recognise(bytes, range, dashing: false)
+    guard known == .other, hasUnderscore(bytes, range) else { return known }
+    return recognise(bytes, range, dashing: true) == .other ? .other : .lookalike
   }
 
   @inline(__always)

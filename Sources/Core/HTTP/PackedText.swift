@@ -31,6 +31,12 @@ extension RawSpan {
       let mask = count >= 8 ? UInt64.max : (UInt64(1) &<< UInt64(count &* 8)) &- 1
       return word(at: offset) & mask
     }
+    return packedAtEnd(offset, count)
+  }
+
+  /// Less than a word is left: byte by byte.
+  @inline(never)
+  private func packedAtEnd(_ offset: Int, _ count: Int) -> UInt64 {
     var packed: UInt64 = 0
     var index = 0
     while index < count {

@@ -32,11 +32,7 @@ extension RequestHead {
     writeRequestLine(to: &buffer, bytes)
     writeHost(to: &buffer, bytes, forwarding)
     let dropped = droppedFields(bytes, fields, forwarding)
-    for index in 0..<fields.count {
-      let field = fields[index]
-      if dropped.contains(field.known) || field.isNominated { continue }
-      buffer.appendField(bytes, field)
-    }
+    buffer.appendFields(bytes, fields, without: dropped)
     writeFraming(to: &buffer)
     if expectsContinue { buffer.append("Expect: 100-continue\r\n") }
     if !upgrade.isEmpty {
@@ -235,11 +231,40 @@ extension ByteBuffer {
     append("\r\n")
   }
 
+  /// Appends the field lines that are neither tagged as one of `dropped` nor nominated by Connection.
+  ///
+  /// Each is written as `name: value`. Lines that stand so in `bytes` already are copied as they are, and neighbours at once.
+  mutating func appendFields(_ bytes: RawSpan, _ fields: borrowing FieldTable, without dropped: KnownFields) {
+    var start = 0
+    var end = 0
+    for index in 0..<fields.count {
+      let field = fields[index]
+      if dropped.contains(field.known) || field.isNominated { continue }
+      guard bytes.isCanonical(field) else {
+        append(bytes.extracting(start..<end))
+        start = 0
+        end = 0
+        append(bytes.part(field.name))
+        append(": ")
+        append(bytes.part(field.value))
+        append("\r\n")
+        continue
+      }
+      if field.name.start != end {
+        append(bytes.extracting(start..<end))
+        start = field.name.start
+      }
+      end = field.value.end &+ 2
+    }
+    append(bytes.extracting(start..<end))
+  }
+}
+
+extension RawSpan {
+  /// Whether the line of a parsed field is exactly `name: value CRLF`.
   @inline(__always)
-  mutating func appendField(_ bytes: RawSpan, _ field: FieldTable.Field) {
-    append(bytes.part(field.name))
-    append(": ")
-    append(bytes.part(field.value))
-    append("\r\n")
+  fileprivate func isCanonical(_ field: FieldTable.Field) -> Bool {
+    field.value.start == field.name.end &+ 2 && byte(at: field.name.end &+ 1) == ByteClass.space
+      && byte(at: field.value.end) == ByteClass.carriageReturn
   }
 }

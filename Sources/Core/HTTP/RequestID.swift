@@ -20,13 +20,18 @@ package enum RequestID {
     write(identifier.1, to: &buffer)
   }
 
+  /// Sixteen digits, eight at a time: each nibble gets a byte of its own, then each byte becomes a digit.
   private static func write(_ half: UInt64, to buffer: inout ByteBuffer) {
-    var shift: UInt64 = 60
-    while true {
-      let digit = UInt8(truncatingIfNeeded: half &>> shift) & 0xf
-      buffer.append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-      if shift == 0 { return }
-      shift &-= 4
-    }
+    buffer.append(packed: digits(half &>> 32), count: 8)
+    buffer.append(packed: digits(half & 0xffff_ffff), count: 8)
+  }
+
+  private static func digits(_ value: UInt64) -> UInt64 {
+    var nibbles = (value | value &<< 16) & 0x0000_ffff_0000_ffff
+    nibbles = (nibbles | nibbles &<< 8) & 0x00ff_00ff_00ff_00ff
+    nibbles = (nibbles | nibbles &<< 4) & 0x0f0f_0f0f_0f0f_0f0f
+    // Adding 6 carries into the fourth bit for ten and more: those become letters.
+    let letters = ((nibbles &+ 0x0606_0606_0606_0606) &>> 4) & 0x0101_0101_0101_0101
+    return (nibbles &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).byteSwapped
   }
 }

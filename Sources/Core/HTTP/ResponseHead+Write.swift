@@ -41,11 +41,7 @@ extension ResponseHead {
     buffer.appendLineEnd()
     var dropped = Self.replaced
     if bodyFraming != .chunked { dropped.formUnion(KnownFields(.trailer)) }
-    for index in 0..<fields.count {
-      let field = fields[index]
-      if dropped.contains(field.known) || field.isNominated { continue }
-      buffer.appendField(bytes, field)
-    }
+    buffer.appendFields(bytes, fields, without: dropped)
     if let date, status >= 200, !fields.contains(.date) {
       buffer.append("Date: ")
       buffer.append(date)

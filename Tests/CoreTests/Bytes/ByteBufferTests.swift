@@ -23,6 +23,21 @@ import Testing
     #expect(writeOffset == 0)
   }
 
+  @Test(arguments: [0, 1, 9, 10, 99, 100, 999, 1000, 4095, 65_536, UInt64(Int64.max), .max])
+  func writesNumbers(_ value: UInt64) {
+    var buffer = ByteBuffer(capacity: 0)
+    buffer.append(decimal: value)
+    buffer.append(UInt8(ascii: " "))
+    buffer.append(hexadecimal: value)
+    #expect(text(buffer.readable) == "\(value) \(String(value, radix: 16))")
+  }
+
+  @Test func writesTheFirstBytesOfAWord() {
+    var buffer = ByteBuffer(capacity: 0)
+    for count in 0...8 { buffer.append(packed: 0x6867_6665_6463_6261, count: count) }
+    #expect(text(buffer.readable) == "aababcabcdabcdeabcdefabcdefgabcdefgh")
+  }
+
   @Test func rewindsToEverythingWritten() {
     var buffer = ByteBuffer(capacity: 16)
     buffer.append("request")
