@@ -16,36 +16,45 @@ struct ServeCommand: ParsableCommand {
 
       EXAMPLES
         photofinish serve --upstream http://127.0.0.1:3000
-        photofinish serve --listen :80 --listen unix:/run/photofinish.sock \\
-                          --upstream http://app1:3000 --upstream http://app2:3000 --access-log json
+        photofinish serve --listen :80 --upstream http://app1:3000 --access-log json
+        photofinish serve --demo
+
+      Times are written 500ms, 5s, 2m, 1h; sizes in bytes or 64k, 10m, 1g.
 
       SIGNALS
-        TERM, INT   stop accepting, finish what is under way, exit; a second one exits at once
+        TERM, INT   stop accepting, finish what is under way; again: exit at once
         USR1        open the access log file anew (after a rotation)
         USR2        write pools, idle windows and counters to the log
 
       EXIT CODES
-        0  ended by a signal    1  cannot start (the line on standard error says why)    64  wrong usage
+        0  ended by a signal
+        1  cannot start; the line on standard error says why
+        64 wrong usage
       """)
 
   @Option(
     help: ArgumentHelp(
-      "Where to listen: host:port, :port (all addresses, IPv6 and IPv4), [v6]:port or unix:/path. Repeatable.",
-      valueName: "address"))
-  var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+      "Where to listen: host:port, :port (all addresses, IPv6 and IPv4), [v6]:port or unix:/path. Repeatable. (default: 127.0.0.1:8080)",
+      valueName: "address"),
+    transform: ListenAddress.init(parsing:))
+  var listen: [ListenAddress] = []
 
   @Option(
     help: ArgumentHelp(
-      "A server: http://host:port or unix:/path. Repeatable; the servers take turns.", valueName: "url"))
+      "A server: http://host:port or unix:/path. Repeatable; the servers take turns.", valueName: "url"),
+    transform: OriginAddress.init(parsing:))
   var upstream: [OriginAddress] = []
+
+  @Flag(help: "Serve an embedded server that hangs up on connections that were idle for 2 s, to try things out.")
+  var demo = false
 
   @Option(help: ArgumentHelp("Event loops, one thread each. (default: the CPUs this process may use)", valueName: "n"))
   var threads: Int?
 
   @OptionGroup(title: "The race") var race: RaceOptions
   @OptionGroup(title: "Pool, per server") var pool: PoolOptions
-  @OptionGroup(title: "Timeouts (500ms, 5s, 2m, 1h)") var timeouts: TimeoutOptions
-  @OptionGroup(title: "Limits (bytes, or 64k, 10m, 1g)") var limits: LimitOptions
+  @OptionGroup(title: "Timeouts") var timeouts: TimeoutOptions
+  @OptionGroup(title: "Limits") var limits: LimitOptions
   @OptionGroup(title: "What the servers are told") var forwarding: ForwardingOptions
   @OptionGroup(title: "Logs") var logs: LogOptions
 
@@ -169,7 +178,11 @@ struct ServeCommand: ParsableCommand {
   // MARK: - Running
 
   func validate() throws {
-    if upstream.isEmpty { throw ValidationError("no upstream; name one: --upstream http://127.0.0.1:3000") }
+    if upstream.isEmpty, !demo {
+      throw ValidationError(
+        "no upstream; name one (--upstream http://127.0.0.1:3000), or take the embedded one (--demo)")
+    }
+    if !upstream.isEmpty, demo { throw ValidationError("--demo brings its own upstream; leave out --upstream") }
     if let threads, !(1...1_024).contains(threads) {
       throw ValidationError("--threads \(threads) is out of range; it is 1 to 1024")
     }
@@ -220,14 +233,24 @@ struct ServeCommand: ParsableCommand {
     var handler = ControlLogHandler(writer: errors)
     handler.logLevel = logs.logLevel.level
     let log = Logger(label: "photofinish") { [handler] _ in handler }
+    var demoOrigin: Origin?
+    if demo {
+      do throws(SystemError) {
+        demoOrigin = try Origin.start()
+      } catch {
+        throw CannotStart(description: "the embedded server cannot start: \(error)")
+      }
+    }
+    defer { demoOrigin?.stop() }
+    let origins = demoOrigin.map { [OriginAddress.tcp(host: "127.0.0.1", port: $0.port)] } ?? upstream
     let proxy: Proxy
     do throws(Proxy.StartError) {
-      proxy = try Proxy(settings: settings(), log: log, accessLog: access)
+      proxy = try Proxy(settings: settings(origins), log: log, accessLog: access)
     } catch {
       throw CannotStart(description: error.description)
     }
     log.info(
-      "photofinish \(Photofinish.configuration.version) listens on \(proxy.addresses.map(\.description).joined(separator: ", ")), \(proxy.settings.threads) thread(s), upstream \(upstream.map(\.text).joined(separator: ", "))"
+      "photofinish \(Photofinish.configuration.version) listens on \(proxy.addresses.map(\.description).joined(separator: ", ")), \(proxy.settings.threads) thread(s), upstream \(origins.map(\.text).joined(separator: ", "))\(demo ? " (embedded, closes idle connections after 2s)" : "")"
     )
     wait(proxy, log, errors, access)
   }
@@ -263,13 +286,13 @@ struct ServeCommand: ParsableCommand {
     }
   }
 
-  private func settings() -> ProxySettings {
+  private func settings(_ origins: [OriginAddress]) -> ProxySettings {
     var settings = ProxySettings()
-    settings.listeners = listen
+    settings.listeners = listen.isEmpty ? [.tcp(host: "127.0.0.1", port: 8080)] : listen
     settings.threads = threads ?? Machine.availableProcessors
     settings.access = ProxySettings.AccessLogFormat(rawValue: logs.accessLog.rawValue)!
 
-    settings.upstream.origins = upstream
+    settings.upstream.origins = origins
     settings.upstream.idleWindow = race.idleWindow.isOn
     settings.upstream.replay.nonIdempotentOnProof = race.replayNonIdempotent == .proven
     settings.upstream.replay.limit = race.maxReplays
