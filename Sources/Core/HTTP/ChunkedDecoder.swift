@@ -2,18 +2,19 @@
 package struct ChunkLimits: Hashable, Sendable, BitwiseCopyable {
   /// Bytes of one chunk's extensions.
   package var extensionBytes: Int
-  /// Bytes of all extensions of a body, so that chunks of one byte cannot carry a flood of them.
-  package var totalExtensionBytes: Int
+  /// Bytes of extensions that a body may have beyond sixteen a chunk and twice its data, so that chunks of one byte cannot
+  /// carry a flood of them, while a long upload may sign each of its chunks.
+  package var excessExtensionBytes: Int
   /// Bytes of the trailer section with its empty line.
   package var trailerBytes: Int
   /// Number of trailer fields.
   package var trailerCount: Int
 
   package init(
-    extensionBytes: Int = 256, totalExtensionBytes: Int = 16_384, trailerBytes: Int = 8_192, trailerCount: Int = 64
+    extensionBytes: Int = 256, excessExtensionBytes: Int = 16_384, trailerBytes: Int = 8_192, trailerCount: Int = 64
   ) {
     self.extensionBytes = extensionBytes
-    self.totalExtensionBytes = totalExtensionBytes
+    self.excessExtensionBytes = excessExtensionBytes
     self.trailerBytes = trailerBytes
     self.trailerCount = trailerCount
   }
@@ -76,7 +77,8 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
   private var state: State
   private var remaining: UInt64
   private var extensionCount: UInt32
-  private var totalExtensionCount: UInt32
+  /// Bytes of extensions beyond what the chunks so far excuse.
+  private var extensionExcess: UInt32
   /// Bytes and number of the trailer lines that were seen whole.
   private var trailerBytes: UInt32
   private var trailerCount: UInt32
@@ -87,7 +89,7 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     state = .size(digits: 0)
     remaining = 0
     extensionCount = 0
-    totalExtensionCount = 0
+    extensionExcess = 0
     trailerBytes = 0
     trailerCount = 0
     self.limits = limits
@@ -125,6 +127,7 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
         if let code = readExtension(bytes.byte(at: position), part) { return failed(code, at: position) }
       case .sizeLineFeed:
         guard bytes.byte(at: position) == ByteClass.lineFeed else { return failed(.bareCarriageReturn, at: position) }
+        guard weighExtensions() else { return failed(.chunkExtensionTooLong, at: position) }
         state = remaining == 0 ? .trailers : .data
       case .dataReturn:
         guard bytes.byte(at: position) == ByteClass.carriageReturn else {
@@ -134,7 +137,6 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
       case .dataLineFeed:
         guard bytes.byte(at: position) == ByteClass.lineFeed else { return failed(.chunkEndMissing, at: position) }
         state = .size(digits: 0)
-        extensionCount = 0
       }
       position &+= 1
     }
@@ -167,10 +169,7 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
 
   private mutating func countExtensionByte(_ part: Extension) -> MessageError.Code? {
     extensionCount += 1
-    totalExtensionCount += 1
-    guard extensionCount <= limits.extensionBytes, totalExtensionCount <= limits.totalExtensionBytes else {
-      return .chunkExtensionTooLong
-    }
+    guard extensionCount <= limits.extensionBytes else { return .chunkExtensionTooLong }
     state = .inExtension(part)
     return nil
   }
@@ -197,6 +196,16 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     case .valueEnd:
       return endExtension(byte)
     }
+  }
+
+  /// Weighs the extensions of a chunk against its data. Returns whether the body is within its limit.
+  private mutating func weighExtensions() -> Bool {
+    guard extensionCount > 0 || extensionExcess > 0 else { return true }
+    let excused = 16 + 2 * Swift.min(remaining, 1 << 30)
+    let sum = UInt64(extensionExcess) + UInt64(extensionCount)
+    extensionExcess = UInt32(sum > excused ? sum - excused : 0)
+    extensionCount = 0
+    return extensionExcess <= limits.excessExtensionBytes
   }
 
   private mutating func endExtension(_ byte: UInt8) -> MessageError.Code? {

@@ -181,7 +181,7 @@ extension GrammarOracle {
 extension GrammarOracle {
   package static func checkChunked(_ bytes: [UInt8]) -> String? {
     let limits = ChunkLimits(
-      extensionBytes: 1 << 20, totalExtensionBytes: 1 << 20, trailerBytes: 1 << 20, trailerCount: 1 << 16)
+      extensionBytes: 1 << 20, excessExtensionBytes: 1 << 20, trailerBytes: 1 << 20, trailerCount: 1 << 16)
     let whole = decode(bytes, step: Swift.max(bytes.count, 1), limits)
     for step in [1, 2, 3, 7] where decode(bytes, step: step, limits) != whole {
       return "in pieces of \(step) the body is another: \(decode(bytes, step: step, limits)) instead of \(whole)"
