@@ -40,12 +40,4 @@ package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   package func isNews(reuseAt idleAge: Nanoseconds) -> Bool {
     provenAge == .zero || idleAge > provenAge + IdleWindow.timerMargin(at: idleAge)
   }
-
-  /// Whether a connection may carry a request.
-  func allows(
-    idempotent: Bool, idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32
-  ) -> Bool {
-    idleAge < leaseLimit && (idempotent || idleAge < provenAge) && connectionAge < connectionAgeLimit
-      && uses < usesLimit
-  }
 }

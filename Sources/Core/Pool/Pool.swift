@@ -54,13 +54,21 @@ package struct Pool: ~Copyable {
 
   private struct Waiter: BitwiseCopyable {
     var exchange: ExchangeID
-    var idempotent: Bool
-    var freshOnly: Bool
+    /// What the exchange may be given: any connection, one that is proven, or only a fresh one.
+    var want: Want
     var isWaiting: Bool
     var generation: UInt32
     var deadline: Instant
     var previous: UInt32
     var next: UInt32
+  }
+
+  /// Which connection a waiting exchange takes.
+  private enum Want: UInt8, BitwiseCopyable {
+    case any
+    /// It is not idempotent: one that the server is known to keep, if only for a moment.
+    case proven
+    case fresh
   }
 
   private static let none = UInt32.max
@@ -81,6 +89,24 @@ package struct Pool: ~Copyable {
 
   package init(settings: PoolSettings) {
     self.settings = settings
+  }
+
+  /// A second pool in the same state, for whoever explores what could happen next. Each goes its own way from here.
+  package borrowing func copy() -> Pool {
+    var copy = Pool(settings: settings)
+    copy.slots = slots
+    copy.freeSlot = freeSlot
+    copy.idle = idle
+    copy.sentinels = sentinels
+    copy.connectingCount = connectingCount
+    copy.leasedCount = leasedCount
+    copy.waiters = waiters
+    copy.freeWaiter = freeWaiter
+    copy.firstWaiter = firstWaiter
+    copy.lastWaiter = lastWaiter
+    copy.waitingCount = waitingCount
+    copy.isDraining = isDraining
+    return copy
   }
 
   // MARK: - Requests
@@ -125,7 +151,8 @@ package struct Pool: ~Copyable {
     }
     guard waitingCount < settings.maximumWaiting else { return .refused(.queueFull) }
     let deadline = now.advanced(by: settings.maximumWait)
-    return .wait(enqueue(exchange, idempotent: idempotent, freshOnly: freshOnly, deadline: deadline), until: deadline)
+    let want: Want = freshOnly ? .fresh : idempotent ? .any : .proven
+    return .wait(enqueue(exchange, want: want, deadline: deadline), until: deadline)
   }
 
   /// The host looked at a leased connection before writing and found that the server had closed it or had spoken unasked.
@@ -356,7 +383,7 @@ package struct Pool: ~Copyable {
         return .sentinelSurvived(free(slot), idleAge: age, close: true)
       }
       if age >= slots[Int(slot)].reportAge {
-        slots[Int(slot)].reportAge = age * 2
+        slots[Int(slot)].reportAge = .unlimited
         return .sentinelSurvived(identifier(slot), idleAge: age, close: false)
       }
       let due = min(slots[Int(slot)].reportAge, settings.maximumIdleAge)
@@ -430,18 +457,18 @@ package struct Pool: ~Copyable {
   private static let maximumLooks = 4
 
   private func leasableSlot(idempotent: Bool, bounds: IdleBounds, now: Instant) -> UInt32? {
+    var idleLimit = min(bounds.leaseLimit, settings.maximumIdleAge)
+    if !idempotent { idleLimit = min(idleLimit, bounds.provenAge) }
+    let ageLimit = min(bounds.connectionAgeLimit, settings.maximumConnectionAge)
+    let usesLimit = min(bounds.usesLimit, settings.maximumUses)
     var slot = idle.youngest
     var looks = 0
     while slot != Pool.none, looks < Pool.maximumLooks {
-      let idleAge = now.since(slots[Int(slot)].idleSince)
-      let connectionAge = now.since(slots[Int(slot)].openedAt)
-      if connectionAge < settings.maximumConnectionAge, idleAge < settings.maximumIdleAge,
-        bounds.allows(
-          idempotent: idempotent, idleAge: idleAge, connectionAge: connectionAge, uses: slots[Int(slot)].uses)
-      {
-        return slot
-      }
-      slot = slots[Int(slot)].next
+      let candidate = slots[Int(slot)]
+      // All others have idled for as long or longer.
+      guard now.since(candidate.idleSince) < idleLimit else { return nil }
+      if now.since(candidate.openedAt) < ageLimit, candidate.uses < usesLimit { return slot }
+      slot = candidate.next
       looks += 1
     }
     return nil
@@ -484,9 +511,12 @@ package struct Pool: ~Copyable {
       return .learnedLimit
     }
     if firstWaiter != Pool.none {
-      // A connection that comes back has an idle age of zero; where servers close unannounced not even that is proven.
-      let waiter = waiters[Int(firstWaiter)]
-      return waiter.freshOnly || (!waiter.idempotent && bounds.provenAge <= .zero) ? .freshWanted : nil
+      switch waiters[Int(firstWaiter)].want {
+      case .any: return nil
+      // Its idle age is zero. Even that is too old where the server closes right after responses.
+      case .proven: return bounds.provenAge > .zero ? nil : .freshWanted
+      case .fresh: return .freshWanted
+      }
     }
     return settings.maximumIdleConnections == 0 ? .maximumIdleConnections : nil
   }
@@ -506,11 +536,12 @@ package struct Pool: ~Copyable {
 
   // MARK: - Sentinels
 
-  /// A sentinel's survival is news at twice the idle window, and not before this much more.
-  private static let sentinelReportFloor = Nanoseconds.milliseconds(100)
+  /// A sentinel's survival is news, once, when it is well past twice the timeout that the window implies, and not before this much more
+  /// than the window.
+  private static let sentinelReportFloor = Nanoseconds.milliseconds(200)
 
   private mutating func standSentinel(_ slot: UInt32, bounds: IdleBounds) {
-    slots[Int(slot)].reportAge = bounds.leaseLimit * 2 + Pool.sentinelReportFloor
+    slots[Int(slot)].reportAge = max(bounds.leaseLimit * 22 / 10, bounds.leaseLimit + Pool.sentinelReportFloor)
     Pool.link(slot, into: &sentinels, in: &slots)
   }
 
@@ -599,9 +630,7 @@ package struct Pool: ~Copyable {
     list.count -= 1
   }
 
-  private mutating func enqueue(
-    _ exchange: ExchangeID, idempotent: Bool, freshOnly: Bool, deadline: Instant
-  ) -> WaitTicket {
+  private mutating func enqueue(_ exchange: ExchangeID, want: Want, deadline: Instant) -> WaitTicket {
     let index: UInt32
     if freeWaiter != Pool.none {
       index = freeWaiter
@@ -610,12 +639,11 @@ package struct Pool: ~Copyable {
       index = UInt32(waiters.count)
       waiters.append(
         Waiter(
-          exchange: exchange, idempotent: false, freshOnly: false, isWaiting: false, generation: 0, deadline: deadline,
+          exchange: exchange, want: want, isWaiting: false, generation: 0, deadline: deadline,
           previous: Pool.none, next: Pool.none))
     }
     waiters[Int(index)] = Waiter(
-      exchange: exchange, idempotent: idempotent, freshOnly: freshOnly, isWaiting: true,
-      generation: waiters[Int(index)].generation,
+      exchange: exchange, want: want, isWaiting: true, generation: waiters[Int(index)].generation,
       deadline: deadline, previous: lastWaiter, next: Pool.none)
     if lastWaiter != Pool.none { waiters[Int(lastWaiter)].next = index } else { firstWaiter = index }
     lastWaiter = index
