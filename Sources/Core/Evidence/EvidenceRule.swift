@@ -59,7 +59,6 @@ package enum EvidenceRule {
 
   /// Whether the response on this connection must be checked with ``couldAnswer(bytesWritten:unacknowledgedBytes:)``.
   ///
-  /// - Parameters:
   /// Every closing response is, on a fresh connection too: a request that was lost on its way leaves the server idle long
   /// enough to send its farewell, and a connection that ends costs more than the check.
   ///
