@@ -53,7 +53,9 @@ let package = Package(
       path: "Sources/App",
       swiftSettings: strict),
     // Support: never shipped.
-    .target(name: "Support", dependencies: ["Core", "Host"], path: "Sources/Support", swiftSettings: strict),
+    .target(
+      name: "Support", dependencies: ["Core", "Host", .product(name: "Logging", package: "swift-log")],
+      path: "Sources/Support", swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),

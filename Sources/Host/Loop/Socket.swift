@@ -181,6 +181,11 @@ package enum Socket {
     _ = shutdown(number, Int32(SHUT_WR))
   }
 
+  /// Ends a listener without closing its descriptor: connections that wait are reset, further ones refused.
+  package static func stopListening(_ number: Int32) {
+    _ = shutdown(number, Int32(SHUT_RD))
+  }
+
   // MARK: Evidence
 
   /// Reads and clears SO_ERROR.

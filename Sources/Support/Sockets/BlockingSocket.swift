@@ -11,7 +11,8 @@ package final class BlockingSocket {
   }
 
   private var descriptor: Descriptor?
-  private var buffer = ByteBuffer(capacity: 65_536)
+  /// Bytes that were read and not taken.
+  var buffer = ByteBuffer(capacity: 4_096)
 
   package init(owning descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
 
@@ -39,14 +40,17 @@ package final class BlockingSocket {
     return number
   }
 
-  package func send(_ text: String) throws {
-    var bytes = ByteBuffer(capacity: text.utf8.count)
-    bytes.append(utf8: text)
-    while !bytes.isEmpty {
-      switch Socket.send(number, bytes.readable) {
-      case .bytes(let count): bytes.consume(count)
+  package func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+  /// Sends all of it; fails when the kernel takes nothing for `limit`.
+  package func send(_ bytes: [UInt8], atMost limit: Nanoseconds = .seconds(5)) throws {
+    var rest = ByteBuffer(capacity: bytes.count)
+    rest.append(bytes)
+    while !rest.isEmpty {
+      switch Socket.send(number, rest.readable) {
+      case .bytes(let count): rest.consume(count)
       case .wouldBlock:
-        guard Self.wait(for: number, POLLOUT, atMost: .seconds(5)) else { throw Failure.timedOut("send") }
+        guard Self.wait(for: number, POLLOUT, atMost: limit) else { throw Failure.timedOut("send") }
       case .endOfStream: preconditionFailure("sending meets no end of stream")
       case .failed(let code): throw Failure.failed("send", code)
       }
@@ -57,6 +61,7 @@ package final class BlockingSocket {
   package func receiveOnce(atMost limit: Nanoseconds = .seconds(5)) throws -> Transfer {
     let deadline = MonotonicClock.now.advanced(by: limit)
     while true {
+      if buffer.writableCount < 16_384 { buffer.compact() }
       buffer.reserve(16_384)
       let result = Socket.receive(number, into: &buffer)
       guard result == .wouldBlock else { return result }
@@ -77,10 +82,18 @@ package final class BlockingSocket {
   /// Reads until `mark` is there and takes all up to its end.
   package func receive(through mark: String, atMost limit: Nanoseconds = .seconds(5)) throws -> String {
     var end = 0
+    // Looked at once: a mark that is cut by the end of what has come begins behind `searched`.
+    var searched = 0
+    let needle = Array(mark.utf8)
     try fill(atMost: limit) {
-      guard let found = Self.offset(of: mark, in: self.received) else { return false }
-      end = found + mark.utf8.count
-      return true
+      while searched + needle.count <= self.buffer.count {
+        if self.bytes(needle, areAt: searched) {
+          end = searched + needle.count
+          return true
+        }
+        searched += 1
+      }
+      return false
     }
     return take(end)
   }
@@ -118,7 +131,7 @@ package final class BlockingSocket {
 
   // MARK: -
 
-  private func fill(atMost limit: Nanoseconds, until isEnough: () -> Bool) throws {
+  func fill(atMost limit: Nanoseconds, until isEnough: () -> Bool) throws {
     let deadline = MonotonicClock.now.advanced(by: limit)
     while !isEnough() {
       switch try receiveOnce(atMost: deadline.since(MonotonicClock.now)) {
@@ -135,11 +148,9 @@ package final class BlockingSocket {
     return text
   }
 
-  private static func offset(of mark: String, in text: String) -> Int? {
-    let haystack = Array(text.utf8)
-    let needle = Array(mark.utf8)
-    guard haystack.count >= needle.count else { return nil }
-    return (0...haystack.count - needle.count).first { haystack[$0..<$0 + needle.count].elementsEqual(needle) }
+  private func bytes(_ needle: [UInt8], areAt offset: Int) -> Bool {
+    for (index, byte) in needle.enumerated() where buffer.readable.byte(at: offset + index) != byte { return false }
+    return true
   }
 
   fileprivate static func wait(for number: Int32, _ events: Int32, atMost limit: Nanoseconds) -> Bool {
@@ -150,7 +161,7 @@ package final class BlockingSocket {
 }
 
 /// A listener for the same tests.
-package final class BlockingListener {
+package final class BlockingListener: Sendable {
   private let descriptor: Descriptor
   package let address: SocketAddress
 
@@ -172,11 +183,17 @@ package final class BlockingListener {
     self.address = bound
   }
 
-  package func accept(atMost limit: Nanoseconds = .seconds(5)) throws -> BlockingSocket {
+  /// Ends the listening: connects are refused from now on, and an `accept` that waits fails.
+  package func stop() { Socket.stopListening(descriptor.number) }
+
+  package func accept(atMost limit: Nanoseconds = .seconds(5)) throws -> sending BlockingSocket {
     guard BlockingSocket.wait(for: descriptor.number, POLLIN, atMost: limit),
       let accepted = try Socket.accept(descriptor.number)
     else { throw BlockingSocket.Failure.timedOut("accept") }
-    return BlockingSocket(owning: accepted.takeDescriptor())
+    let connection = accepted.takeDescriptor()
+    // A script's writes are its own segments; none of them waits for an acknowledgement that the kernel holds back.
+    Socket.sendPromptly(connection.number)
+    return BlockingSocket(owning: connection)
   }
 }
 
