@@ -13,6 +13,7 @@ package enum Resolver {
   package static func addresses(of host: String, port: UInt16, passive: Bool = false) throws(Failure) -> [SocketAddress]
   {
     if let literal = SocketAddress(literal: host, port: port) { return [literal] }
+    // Safe: a local value whose pointers stay nil; getaddrinfo only reads it.
     var hints = unsafe addrinfo()
     unsafe hints.ai_family = AF_UNSPEC
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -40,6 +41,7 @@ extension SocketAddress {
   /// - Parameter entry: from getaddrinfo; its address is valid as long as the list.
   fileprivate init?(reading entry: addrinfo) {
     var storage = sockaddr_storage()
+    // Safe: the list that the entry is part of has not been freed.
     guard let source = unsafe entry.ai_addr, unsafe Int(entry.ai_addrlen) <= MemoryLayout<sockaddr_storage>.size
     else { return nil }
     // Safe: at most as many bytes as both sides have.

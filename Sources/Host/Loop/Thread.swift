@@ -17,6 +17,7 @@ package enum Thread {
   package static func start(named name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) {
     var thread = pthread_t()
     var attributes = pthread_attr_t()
+    // Safe: a local value, initialised here and destroyed below, when no call uses it any more.
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     // Safe: the retained body is released exactly once, by the thread, or here when there is none.
