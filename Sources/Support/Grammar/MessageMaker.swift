@@ -106,7 +106,8 @@ extension MessageMaker {
   private static func fields(using random: inout some RandomNumberGenerator) -> [String] {
     let choices = [
       "Accept: */*", "User-Agent:curl/8.0", "X-A:\t\u{f6} \t", "X-A: 2", "x_b: 3", "Cookie: a=b; c=d", "Empty:",
-      "Connection: keep-alive", "Connection: close", "Connection: X-A, te", "TE: trailers", "Via: 1.1 p",
+      "Connection: keep-alive", "Connection: close", "Connection: X-A, te",
+      "Connection: cookie, Date, via, x-request-id, Content-Type", "TE: trailers", "Via: 1.1 p",
       "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Port: 1", "Forwarded: for=x", "X-Request-Id: id", "X-Request-Id: a b",
       "Proxy: x", "Upgrade: websocket", "Connection: upgrade", "Content_Type: x", "traceparent: 00-a-b-01",
       "X-Long-Name-That-Nobody-Knows-About: \(String(repeating: "v", count: 40))", "Proxy-Authorization: x", "Date: d",

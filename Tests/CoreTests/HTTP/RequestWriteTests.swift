@@ -62,6 +62,13 @@ import Testing
     #expect(Self.lines(hostless.written(Forwarding(fields: .all))).prefix(2) == ["GET / HTTP/1.1", "Host: "])
   }
 
+  @Test func writesEveryLineTheSameWay() throws {
+    #expect(
+      try fields("A:\tb\r\nB:c\r\nC:  d\t \r\nD: e\r\nE:\r\nF: \r\nG:  \r\nH: i j\r\n") == [
+        "A: b", "B: c", "C: d", "D: e", "E: ", "F: ", "G: ", "H: i j",
+      ])
+  }
+
   @Test func writesOneFramingField() throws {
     for (sent, expected) in [
       ("Content-Length: 0012\r\n", ["Content-Length: 12"]), ("Content-Length: 0\r\n", ["Content-Length: 0"]),
