@@ -54,13 +54,28 @@ let package = Package(
       swiftSettings: strict),
     // Support: never shipped.
     .target(
-      name: "Support", dependencies: ["Core", "Host", .product(name: "Logging", package: "swift-log")],
-      path: "Sources/Support", swiftSettings: strict),
+      name: "Support",
+      dependencies: ["Core", "Host", .product(name: "Logging", package: "swift-log")],
+      path: "Sources/Support",
+      exclude: ["Simulator", "Simulate"],
+      swiftSettings: strict),
+    // Simulator: Core's policy against a simulated network, in virtual time. Pure, so that a seed is a whole run.
+    .target(
+      name: "Simulator",
+      dependencies: ["Core"],
+      path: "Sources/Support/Simulator",
+      // Optimised for the tests, too: thousands of worlds are to be run within seconds.
+      swiftSettings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+    .executableTarget(
+      name: "simulate",
+      dependencies: ["Simulator", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Support/Simulate",
+      swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
     .testTarget(name: "HostTests", dependencies: ["Host", "Core", "Support"], swiftSettings: strict),
-    .testTarget(name: "SupportTests", dependencies: ["Support", "Core"], swiftSettings: strict),
+    .testTarget(name: "SupportTests", dependencies: ["Support", "Simulator", "Core"], swiftSettings: strict),
     .testTarget(name: "AppTests", dependencies: ["photofinish", "Host", "Core", "Support"], swiftSettings: strict),
   ]
 )
