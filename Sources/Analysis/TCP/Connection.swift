@@ -37,6 +37,7 @@ package final class Connection {
   package private(set) var lastTime: Instant
   package private(set) var syn: Mark?
   package private(set) var synCount = 0
+  private var lastSYN: Instant?
   package private(set) var synAck: Mark?
   package private(set) var handshakeEnd: Mark?
   /// Who is client was told by a handshake, or by what was said; otherwise it is a guess by port numbers.
@@ -179,7 +180,9 @@ package final class Connection {
   private func noteHandshake(_ segment: TCPSegment, mark: Mark, from side: Side) {
     if segment.flags.contains(.syn) {
       if side == .client, !segment.flags.contains(.ack) {
-        synCount += 1
+        // Sooner than any kernel repeats it, it is the same packet, captured twice.
+        if lastSYN.map({ mark.time.since($0) > .milliseconds(1) }) ?? true { synCount += 1 }
+        lastSYN = mark.time
         if syn == nil { syn = mark }
         turns.connected(at: mark.time)
       } else if synAck == nil {
@@ -227,11 +230,6 @@ package final class Connection {
     let count = Int64(segment.wireCount)
     let end = offset + count
     guard abs(offset - own.highest) < SegmentStream.maximumDistance else { return .plain }
-    if own.segments == 0, !own.startWasSeen, count > 0, offset > own.delivered, own.fin == nil {
-      // Nothing of this stream came before: the capture starts here, and nothing is missing.
-      own.delivered = offset
-      own.highest = offset
-    }
     // For an empty segment the sender's position is its sequence number: it has sent everything before.
     let keepAlive = count <= 1 && end <= own.highest && offset == own.highest - 1 && own.acknowledged >= own.highest
     if keepAlive, !segment.flags.contains(.fin) {
@@ -306,7 +304,7 @@ package final class Connection {
     own.highest = max(own.highest, end)
     own.lastPayload = mark
     guard end > own.delivered else { return nature }
-    let mustWait = (mark.acknowledges ?? 0) > max(peer.highest, peer.accountedEnd)
+    let mustWait = (mark.acknowledges ?? 0) > peer.accountedEnd
     if offset <= own.delivered, own.held.isEmpty, !mustWait {
       let skip = own.delivered - offset
       deliver(bytes.part(segment.payload), from: skip, to: Int64(segment.wireCount), mark: mark, &own, side, &events)

@@ -183,6 +183,7 @@ package struct TurnTracker: Sendable {
     exchange.leastAcknowledged = mark.acknowledges
     exchange.mostAcknowledged = mark.acknowledges
     exchange.afterCloseAnnounced = closeAnnounced
+    if start < answeredThrough { exchange.hasHole = true }
     if let (acknowledged, seen) = clientAcknowledged, acknowledged > start {
       exchange.delivered = seen
       exchange.firstMayBeMissed = true
@@ -221,7 +222,10 @@ package struct TurnTracker: Sendable {
       return
     }
     var index = 0
-    if case .lost = serverReader.state, !Speech.startsWithResponse(bytes) { noteAnswerBytes(offset, bytes, mark) }
+    let startsMessage = Speech.startsWithResponse(bytes)
+    if case .lost = serverReader.state, !startsMessage { noteAnswerBytes(offset, bytes, mark) }
+    // The answer to a request that was not seen may be one to HEAD, and have no body in spite of its length.
+    if currentAnswersUnseen, startsMessage, case .body = serverReader.state { serverReader.state = .between }
     reading: while true {
       switch serverReader.read(bytes, from: index, isRequest: false) {
       case .more: break reading
@@ -243,14 +247,19 @@ package struct TurnTracker: Sendable {
     if serverReader.isInMessage { noteProgress(offset + Int64(bytes.byteCount), mark: mark) }
   }
 
-  /// Bytes of an answer while the reader is out of step.
+  /// Bytes while the reader is out of step: the answer to any request that the server had received can be among them.
   private mutating func noteAnswerBytes(_ offset: Int64, _ bytes: RawSpan, _ mark: Mark) {
-    guard !pending.isEmpty, (mark.acknowledges ?? 0) > pending[0].start else { return }
+    lastActivity = mark.time
+    for index in pending.indices where pending[index].start < mark.acknowledges ?? .max {
+      pending[index].hasHole = true
+    }
+    guard !pending.isEmpty, pending[0].hasHole else { return }
     if pending[0].answerFirst == nil {
       pending[0].answerFirst = mark
       pending[0].answerStart = offset
     }
-    noteProgress(offset + Int64(bytes.byteCount), mark: mark)
+    pending[0].answerEnd = offset + Int64(bytes.byteCount)
+    pending[0].answerLast = mark
   }
 
   private mutating func noteProgress(_ end: Int64, mark: Mark) {

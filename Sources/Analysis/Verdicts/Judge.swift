@@ -60,11 +60,20 @@ package struct Judge {
     guard connection.handshakeEnd == nil, !connection.serverStream.isAnchored else { return nil }
     let waited = captureEnd.since(syn.time)
     guard connection.synCount > 1 || waited > Judge.outstanding else { return nil }
+    guard connection.synCount > 1 else {
+      var finding = Finding(
+        kind: .inconclusive, confidence: .open,
+        summary: "one SYN to \(connection.server), and neither an answer nor a repetition within \(Display.duration(waited))")
+      finding.suspected = .noAnswerToSYN
+      finding.missing = ["an answer, or the repetition that a client sends after a second without one"]
+      finding.evidence = [item(syn, "SYN to \(connection.server)")]
+      return wrap(finding, exchange: nil, time: syn, duration: nil)
+    }
     var finding = Finding(
-      kind: .noAnswerToSYN, confidence: connection.synCount > 1 ? .proved : .likely,
+      kind: .noAnswerToSYN, confidence: .proved,
       summary:
         "\(connection.server) did not answer \(Display.count(connection.synCount, "SYN")) within "
-        + Display.duration(connection.synCount > 1 ? connection.lastTime.since(syn.time) : waited))
+        + Display.duration(connection.lastTime.since(syn.time)))
     finding.evidence = [item(syn, "SYN to \(connection.server), sent \(connection.synCount) times, never answered")]
     return wrap(finding, exchange: nil, time: syn, duration: connection.lastTime.since(syn.time))
   }
@@ -118,6 +127,16 @@ package struct Judge {
     }
     if let offset = server.finOffset { reached = max(reached, offset) }
     return reached > server.accountedEnd
+  }
+
+  /// The end of what the capture holds of the client, its FIN included.
+  private var clientEnd: Int64 {
+    connection.clientStream.highest + (connection.clientStream.fin == nil ? 0 : 1)
+  }
+
+  /// Earlier exchanges, and with them idle age and use count, can be missing.
+  private var historyIsPartial: Bool {
+    !connection.startWasSeen || connection.clientStream.missingBytes > 0 || connection.serverStream.missingBytes > 0
   }
 
   /// What it looks like, when it cannot be said.
@@ -231,6 +250,11 @@ package struct Judge {
       {
         return judgeGaveUp(exchange, clientEnd)
       }
+      guard (fin.acknowledges ?? 0) <= clientEnd else {
+        return inconclusive(
+          exchange, suspected: .closedWhileHandling,
+          missing: ["bytes or the FIN of the client, which the server's FIN acknowledges and the capture does not hold"])
+      }
       return judgeHandling(exchange, ended: fin, isReset: false, confidence: .proved)
     }
     let coveringReset = connection.serverStream.resets.first { ($0.mark.acknowledges ?? 0) > exchange.start }
@@ -303,6 +327,9 @@ package struct Judge {
     }
     evidence.append(EvidenceItem(text: "no segment of the server acknowledges any byte of the request"))
     finding.evidence = evidence
+    if historyIsPartial {
+      finding.missing = ["what was said before: a close that had been announced would make it close-ignored"]
+    }
     return wrap(
       finding, exchange: exchange, time: exchange.first, duration: duration(exchange, proof?.mark ?? fin))
   }
@@ -389,6 +416,11 @@ package struct Judge {
     let since = exchange.delivered ?? exchange.first
     let gap = reset.mark.time.since(since.time)
     let quick = max((connection.roundTrip ?? .zero) * 2 + .milliseconds(2), .milliseconds(5))
+    if historyIsPartial || connection.roundTrip == nil, gap <= max(quick, .milliseconds(300)) {
+      return inconclusive(
+        exchange, suspected: .resetUnread,
+        missing: ["the beginning of the connection: for how long it had been idle, and how long a round trip takes"])
+    }
     guard gap <= quick, exchange.idleAge >= Judge.idling else {
       return judgeHandling(exchange, ended: reset.mark, isReset: true, confidence: .proved)
     }
