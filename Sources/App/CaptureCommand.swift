@@ -150,7 +150,7 @@ struct CaptureCommand: ParsableCommand {
         switch name {
         case "none": break
         case "any": kinds.formUnion(FindingKind.allCases.filter { $0 != .inconclusive })
-        case "race": kinds.formUnion(FindingKind.allCases.filter { $0.isRace || $0 == .unaskedAnswer })
+        case "race": kinds.formUnion(FindingKind.allCases.filter(\.isRace))
         case "reuse": kinds.formUnion(FindingKind.allCases.filter(\.isReuseFailure))
         default:
           guard let kind = FindingKind(rawValue: String(name)) else {

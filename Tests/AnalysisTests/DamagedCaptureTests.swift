@@ -14,11 +14,12 @@ import Testing
 
   static func damage(_ list: inout PacketList, _ damage: Damage, _ numbers: inout SeededNumbers) {
     func drop(_ count: Int) {
-      for _ in 0..<min(count, list.packets.count - 1) {
+      for _ in 0..<max(0, min(count, list.packets.count - 1)) {
         list.packets.remove(at: Int.random(in: 0..<list.packets.count, using: &numbers))
       }
     }
     func double() {
+      guard !list.packets.isEmpty else { return }
       let index = Int.random(in: 0..<list.packets.count, using: &numbers)
       list.packets.insert(list.packets[index], at: index + 1)
     }
@@ -67,7 +68,8 @@ import Testing
         for found in list.report().findings {
           #expect(
             DamagedCaptureTests.isAllowed(found, truth: truth),
-            "\(sample.capture), \(damage.rawValue), seed \(seed): \(found.finding.kind.rawValue): \(found.finding.summary)")
+            "\(sample.capture), \(damage.rawValue), seed \(seed): \(found.finding.kind.rawValue): \(found.finding.summary)"
+          )
         }
       }
     }

@@ -9,6 +9,13 @@ package struct CapturePacket: Equatable, Sendable, BitwiseCopyable {
   /// Bytes that the packet had on the wire; the captured ones can be fewer.
   package var wireLength: Int
   package var link: LinkType
+
+  package init(frame: Int64, time: Instant?, wireLength: Int, link: LinkType) {
+    self.frame = frame
+    self.time = time
+    self.wireLength = wireLength
+    self.link = link
+  }
 }
 
 /// Takes packets in the order of the file.

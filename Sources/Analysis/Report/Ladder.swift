@@ -29,6 +29,12 @@ package struct Ladder: Sendable {
         client = Ladder.next(client, sending: step.flags)
         client = Ladder.afterAcknowledging(
           client, step.acknowledges, fin: finding.serverFIN)
+        if server == "FIN-WAIT-1", let fin = finding.serverFIN, let acknowledges = step.acknowledges, acknowledges > fin
+        {
+          server = step.flags.contains(.fin) ? "TIME-WAIT" : "FIN-WAIT-2"
+        } else if server == "FIN-WAIT-2", step.flags.contains(.fin) {
+          server = "TIME-WAIT"
+        }
       } else {
         server = Ladder.next(server, sending: step.flags)
         if step.flags.contains(.fin) { finSeenByServer = true }
@@ -51,7 +57,7 @@ package struct Ladder: Sendable {
       {
         shown = "FIN-WAIT-1"
       }
-      let closing = shown.hasPrefix("FIN") || shown == "CLOSED" || shown == "LAST-ACK"
+      let closing = shown.hasPrefix("FIN") || ["CLOSED", "LAST-ACK", "TIME-WAIT"].contains(shown)
       let isRequest =
         step.side == .client && step.count > 0 && step.offset <= finding.requestStart
         && step.offset + Int64(step.count) > finding.requestStart && finding.exchange > 0

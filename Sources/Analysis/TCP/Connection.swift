@@ -148,7 +148,7 @@ package final class Connection {
     if (speaker == .client) != isClient {
       swap(&client, &server)
       swap(&clientStream, &serverStream)
-      swap(&shortestAcknowledgement.byClient, &shortestAcknowledgement.byServer)
+      shortestAcknowledgement = (shortestAcknowledgement.byClient, shortestAcknowledgement.byServer)
       swap(&awaitedByClient, &awaitedByServer)
     }
   }

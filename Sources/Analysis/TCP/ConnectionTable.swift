@@ -9,6 +9,8 @@ package struct ConnectionTable {
   package static let maximumOpen = 131_072
   /// How long, in the capture's time, a closed connection is kept for what still belongs to it.
   private static let linger = Nanoseconds.seconds(10)
+  /// Closed connections that are kept for that long; beyond it the first closed goes at once.
+  private static let maximumClosed = 16_384
 
   private struct Key: Hashable {
     var low: Endpoint
@@ -168,12 +170,14 @@ package struct ConnectionTable {
   }
 
   private mutating func expire(now: Instant, keeping current: Connection, ended: (Connection) -> Void) {
-    while closedHead < closed.count, closed[closedHead].due < now {
+    while closedHead < closed.count {
+      let isCrowded = closed.count - closedHead > ConnectionTable.maximumClosed
       let entry = closed[closedHead]
+      guard isCrowded || entry.due < now else { break }
       closedHead += 1
       guard let connection = slots[entry.slot], connection.number == entry.number else { continue }
       let due = connection.lastTime.advanced(by: ConnectionTable.linger)
-      if due >= now || connection === current {
+      if connection === current || (due >= now && !isCrowded) {
         closed.append(Closed(slot: entry.slot, number: entry.number, due: max(due, now)))
         if due >= now { continue } else { break }
       }

@@ -63,7 +63,8 @@ package struct Judge {
     guard connection.synCount > 1 else {
       var finding = Finding(
         kind: .inconclusive, confidence: .open,
-        summary: "one SYN to \(connection.server), and neither an answer nor a repetition within \(Display.duration(waited))")
+        summary:
+          "one SYN to \(connection.server), and neither an answer nor a repetition within \(Display.duration(waited))")
       finding.suspected = .noAnswerToSYN
       finding.missing = ["an answer, or the repetition that a client sends after a second without one"]
       finding.evidence = [item(syn, "SYN to \(connection.server)")]
@@ -125,6 +126,7 @@ package struct Judge {
     for reset in server.resets where reset.offset - server.delivered < SegmentStream.maximumDistance {
       reached = max(reached, reset.offset)
     }
+    for reset in connection.clientStream.resets { reached = max(reached, reset.mark.acknowledges ?? 0) }
     if let offset = server.finOffset { reached = max(reached, offset) }
     return reached > server.accountedEnd
   }
@@ -253,7 +255,8 @@ package struct Judge {
       guard (fin.acknowledges ?? 0) <= clientEnd else {
         return inconclusive(
           exchange, suspected: .closedWhileHandling,
-          missing: ["bytes or the FIN of the client, which the server's FIN acknowledges and the capture does not hold"])
+          missing: ["bytes or the FIN of the client, which the server's FIN acknowledges and the capture does not hold"]
+        )
       }
       return judgeHandling(exchange, ended: fin, isReset: false, confidence: .proved)
     }

@@ -40,9 +40,9 @@ extension FindingKind {
   /// The keep-alive race in one of its forms: the server closed for idleness while the request was under way.
   package var isRace: Bool {
     switch self {
-    case .crossingFIN, .crossingRST, .crossingHalfClose, .resetUnread: true
+    case .crossingFIN, .crossingRST, .crossingHalfClose, .resetUnread, .unaskedAnswer: true
     case .staleReuse, .forgottenFlow, .closedWhileHandling, .serverTimer, .clientGaveUp, .refused, .noAnswerToSYN,
-      .truncatedAnswer, .unaskedAnswer, .closeIgnored, .notHTTP, .inconclusive:
+      .truncatedAnswer, .closeIgnored, .notHTTP, .inconclusive:
       false
     }
   }
