@@ -28,7 +28,7 @@ struct ServeCommand: ParsableCommand {
 
       EXIT CODES
         0  ended by a signal
-        1  cannot start; the line on standard error says why
+        1  cannot start (the line on standard error says why), or ended by a second signal
         64 wrong usage
       """)
 
@@ -275,7 +275,7 @@ struct ServeCommand: ParsableCommand {
         errors.flush()
         try? Thread.start(named: "second-signal") {
           while Signals.next() != .terminate {}
-          _exit(0)
+          _exit(1)
         }
         proxy.drain(atMost: timeouts.drainTimeout.span)
         log.info("stopped")

@@ -98,7 +98,16 @@ package struct ByteBuffer: ~Copyable {
     readOffset = 0
   }
 
-  /// Makes room for at least `additional` bytes behind the write end, growing if need be. Keeps all written bytes.
+  /// Makes room for at least `additional` bytes behind the write end: by dropping the consumed bytes where that is enough,
+  /// else by growing. For a buffer that is never rewound: its size follows what waits, not what went through.
+  package mutating func makeRoom(for additional: Int) {
+    guard writableCount < additional else { return }
+    compact()
+    reserve(additional)
+  }
+
+  /// Makes room for at least `additional` bytes behind the write end, growing if need be. Keeps all written bytes, the
+  /// consumed ones included, for ``rewind()``.
   package mutating func reserve(_ additional: Int) {
     precondition(additional >= 0)
     guard writableCount < additional else { return }

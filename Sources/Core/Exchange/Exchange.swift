@@ -54,6 +54,7 @@ package struct Exchange: Sendable {
   private var connectReplays: UInt8 = 0
   private var freshLosses: UInt8 = 0
   private var staleLooks: UInt8 = 0
+  private var hasPassedInterim = false
   /// The verdict on the last attempt that ended without a response.
   package private(set) var lastVerdict: Verdict?
 
@@ -279,7 +280,17 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// A byte of a response, an interim one included, was handed to the client's side. From here on nothing can be replayed.
+  /// An interim response (1xx) was handed to the client's side. From here on nothing can be replayed, but the client can still
+  /// be answered: a final response may follow, an error as well.
+  package mutating func interimPassedOn() {
+    switch state {
+    case .attempting: hasPassedInterim = true
+    case .acquiring, .judging, .answering, .passingOn, .finished:
+      preconditionFailure("an interim response comes before the final one")
+    }
+  }
+
+  /// A byte of the final response was handed to the client's side. From here on nothing can be replayed.
   package mutating func responsePassedOn() {
     switch state {
     case .attempting(let attempt), .answering(let attempt), .passingOn(let attempt):
@@ -412,6 +423,7 @@ package struct Exchange: Sendable {
   }
 
   private func objection(to verdict: Verdict) -> NotReplayed? {
+    if hasPassedInterim { return .responsePassedOn }
     if !isIdempotent {
       if !verdict.provesNoDelivery { return .notIdempotent }
       switch policy.nonIdempotent {

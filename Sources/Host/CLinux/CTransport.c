@@ -2,6 +2,7 @@
 #include "CTransport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <sched.h>
@@ -60,6 +61,8 @@ int32_t pf_set_abort_on_close(int descriptor) {
   struct linger linger = {.l_onoff = 1, .l_linger = 0};
   return setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0 ? 0 : -errno;
 }
+
+int32_t pf_duplicate_over(int source, int target) { return dup3(source, target, O_CLOEXEC) < 0 ? -errno : 0; }
 
 int64_t pf_receive(int descriptor, void *bytes, uint64_t count, int flags) {
   long result = syscall(SYS_recvfrom, descriptor, bytes, count, flags, NULL, NULL);

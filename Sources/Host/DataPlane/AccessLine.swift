@@ -8,7 +8,10 @@ package enum AccessLine {
     package var client: String
     /// Method and target.
     package var requestLine: String
+    /// The identifier that this proxy made, for a request that came without one.
     package var requestID: (UInt64, UInt64)
+    /// The identifier that the client sent; empty when it sent none, or one that is not valid.
+    package var receivedRequestID: [UInt8]
     package var status: UInt16
     /// Bytes of content.
     package var bytesIn: UInt64
@@ -72,8 +75,7 @@ package enum AccessLine {
     }
     if record.clientWasLost { append(" client=lost", to: &line) }
     append(" id=", to: &line)
-    append(paddedHexadecimal: record.requestID.0, to: &line)
-    append(paddedHexadecimal: record.requestID.1, to: &line)
+    identifier(record, to: &line)
     line.append(0x0a)
   }
 
@@ -86,8 +88,7 @@ package enum AccessLine {
     append(",\"request\":", to: &line)
     quote(record.requestLine, to: &line)
     append(",\"request_id\":\"", to: &line)
-    append(paddedHexadecimal: record.requestID.0, to: &line)
-    append(paddedHexadecimal: record.requestID.1, to: &line)
+    identifier(record, to: &line)
     field("\",\"status\":", Int64(record.status), to: &line)
     field(",\"request_body_bytes\":", Int64(clamping: record.bytesIn), to: &line)
     field(",\"response_body_bytes\":", Int64(clamping: record.bytesOut), to: &line)
@@ -127,6 +128,16 @@ package enum AccessLine {
   }
 
   // MARK: - Pieces
+
+  /// A received identifier is a token, so that it needs no escaping.
+  private static func identifier(_ record: Record, to line: inout [UInt8]) {
+    guard record.receivedRequestID.isEmpty else {
+      line += record.receivedRequestID
+      return
+    }
+    append(paddedHexadecimal: record.requestID.0, to: &line)
+    append(paddedHexadecimal: record.requestID.1, to: &line)
+  }
 
   private static func append(_ text: String, to line: inout [UInt8]) {
     line.append(contentsOf: text.utf8)

@@ -9,6 +9,9 @@ struct Call {
     /// So many bytes are to come.
     case counted(UInt64)
     case chunked(ChunkedDecoder)
+    /// What is still to come is of no use: the request was answered without it, or is malformed. The connection ends
+    /// behind the answer.
+    case discarded
   }
 
   /// How far the response has been read from the server.
@@ -51,6 +54,12 @@ struct Call {
   var closesClient = false
   /// Bytes of the request record that are its head: compaction and limits count from there.
   var headLength = 0
+  /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
+  var awaitsContinue = false
+  /// Servers that refused a connection for this exchange, by index modulo 64.
+  var refusedBy: UInt64 = 0
+  /// A valid X-Request-Id of the client, for the access log; empty when the proxy made one.
+  var receivedRequestID: [UInt8] = []
   /// Interim responses seen.
   var interimCount = 0
   /// The buffer may hold a whole head behind an interim one.

@@ -20,10 +20,37 @@ final class ClientConnection {
     case closed
   }
 
-  /// What happens when ``deadline`` has come.
-  enum DeadlineReason {
-    case none, clientIdle, requestHead, requestBody, connect, waiting, responseHead, responseBody, clientStalled
-    case resetWait, tunnel, linger
+  /// What is expected of the client until ``clientDeadline``.
+  enum ClientDuty {
+    case none
+    /// A request, or nothing any more.
+    case idle
+    /// The rest of a request head.
+    case requestHead
+    /// More of the request's content, which this proxy is ready to read.
+    case requestBody
+    /// To read what waits for it.
+    case reading
+    /// Bytes either way through the tunnel.
+    case tunnel
+    /// To notice that this connection ends.
+    case linger
+  }
+
+  /// What is expected of the server until ``serverDeadline``.
+  enum ServerDuty {
+    case none
+    /// To take the connection.
+    case connect
+    /// To have a connection free.
+    case waiting
+    /// To take more of the request.
+    case sending
+    case responseHead
+    /// More of the response's content, which this proxy is ready to read.
+    case responseBody
+    /// The RST that would prove the race.
+    case reset
   }
 
   let token: UInt64
@@ -50,8 +77,11 @@ final class ClientConnection {
   /// Bytes that were read and dropped while lingering.
   var lingeredBytes = 0
 
-  var deadline = Instant.distantFuture
-  var deadlineReason = DeadlineReason.none
+  // Two deadlines, since each side can be late on its own account: one would hide the other.
+  var clientDeadline = Instant.distantFuture
+  var clientDuty = ClientDuty.none
+  var serverDeadline = Instant.distantFuture
+  var serverDuty = ServerDuty.none
   /// When the earliest entry in the timer queue comes up; for a later deadline no new entry is needed.
   var timerAt = Instant.distantFuture
   /// In the list of connections that get another turn before the loop waits.

@@ -39,8 +39,10 @@ package final class Proxy: Sendable {
     do throws(SystemError) {
       ended = try Wakeup(isBlocking: true)
       var mailboxes: [Worker.Mailbox] = []
-      // A part of the descriptors is for upstream connections, listeners and logs.
-      let forClients = min(settings.limits.clientConnections, max(64, descriptorLimit - max(64, descriptorLimit / 4)))
+      // The rest is for upstream connections, listeners and logs. Where descriptors are scarce every client may need a
+      // connection of its own; where there are many, most clients are idle.
+      let reserved = descriptorLimit < 8_192 ? descriptorLimit / 2 : descriptorLimit / 4
+      let forClients = min(settings.limits.clientConnections, max(16, descriptorLimit - reserved))
       for index in 0..<settings.threads {
         let ready = try Wakeup(isBlocking: true)
         let listeners = perWorker[index]
@@ -225,16 +227,15 @@ package final class Proxy: Sendable {
         }
         var listeners: [Worker.Listener] = []
         // Nobody else may listen on a port that we take: the first socket is bound alone, to see whether it is free.
-        if port != 0 { _ = try Socket.listen(on: address, shared: false, backlog: 1) }
+        do throws(SystemError) {
+          _ = try Socket.listen(on: address, shared: false, backlog: 1)
+        } catch  where host.isEmpty && (error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL) {
+          // A machine without IPv6.
+          address = SocketAddress(.ipv4(0, port: port))
+          _ = try Socket.listen(on: address, shared: false, backlog: 1)
+        }
         for _ in 0..<threads {
-          var descriptor: Descriptor
-          do throws(SystemError) {
-            descriptor = try Socket.listen(on: address, shared: true)
-          } catch  where error.code == EAFNOSUPPORT && host.isEmpty {
-            // A machine without IPv6.
-            address = SocketAddress(.ipv4(0, port: port))
-            descriptor = try Socket.listen(on: address, shared: true)
-          }
+          let descriptor = try Socket.listen(on: address, shared: true)
           if let actual = Socket.localAddress(descriptor.number) { address = actual }
           listeners.append(
             Worker.Listener(
@@ -249,6 +250,7 @@ package final class Proxy: Sendable {
 
   /// A socket that a dead process left behind is removed; one that somebody listens on is not.
   private static func removeStaleSocket(_ path: String) throws(SystemError) {
+    guard Socket.isSocket(atPath: path) else { return }
     do throws(SystemError) {
       _ = try Socket.connect(to: SocketAddress(.unix(path: path)))
       throw SystemError("bind", EADDRINUSE)

@@ -77,6 +77,7 @@ final class Server {
   var budget = ReplayBudget()
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
+  var refreshedAt = Instant(nanoseconds: 0)
   var hintToldAt = Instant(nanoseconds: 0)
 
   init(record: ServerRecord, index: Int, settings: PoolSettings) {

@@ -53,14 +53,17 @@ extension Worker {
       return
     }
     counters.clientConnectionsAccepted &+= 1
-    setDeadline(client, after: settings.timeouts.requestHead, for: .clientIdle)
+    expect(.idle, of: client, within: settings.timeouts.requestHead)
   }
 
   // MARK: - Pausing
 
   private func pause(_ reason: String) {
     counters.acceptsPaused &+= 1
-    notices.post(now) { log.error("accepting is paused: \(reason)") }
+    if now.since(pauseToldAt) >= .seconds(1) {
+      pauseToldAt = now
+      notices.post(now) { log.error("accepting is paused: \(reason)") }
+    }
     pauseAccepting()
     timers.schedule(UInt64(Kind.resumeAccepting) << 56, at: now.advanced(by: Self.pauseAtDescriptorLimit))
   }

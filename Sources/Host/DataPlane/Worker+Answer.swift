@@ -11,6 +11,7 @@ extension Worker {
     if let outbound = client.outbound.take() {
       guard client.isWritable else {
         client.outbound = consume outbound
+        if client.clientDuty != .reading { expect(.reading, of: client, within: settings.timeouts.bodyIdle) }
         return false
       }
       return send(client, outbound)
@@ -30,24 +31,17 @@ extension Worker {
       if count < waiting {
         client.isWritable = false
         client.outbound = consume outbound
-        setDeadline(client, after: settings.timeouts.bodyIdle, for: .clientStalled)
+        expect(.reading, of: client, within: settings.timeouts.bodyIdle)
       } else {
         recycle(outbound)
-        if client.deadlineReason == .clientStalled {
-          if client.call.responseBody.isComplete || client.phase != .exchanging {
-            client.deadline = .distantFuture
-            client.deadlineReason = .none
-          } else {
-            setDeadline(client, after: settings.timeouts.bodyIdle, for: .responseBody)
-          }
-        }
+        if client.clientDuty == .reading { expectNothing(of: client) }
         if client.phase == .exchanging, client.call.responseBody.isComplete, client.call.isActive { finish(client) }
       }
       return true
     case .wouldBlock:
       client.isWritable = false
       client.outbound = consume outbound
-      setDeadline(client, after: settings.timeouts.bodyIdle, for: .clientStalled)
+      if client.clientDuty != .reading { expect(.reading, of: client, within: settings.timeouts.bodyIdle) }
       return false
     case .endOfStream:
       preconditionFailure("writing does not end a stream")
@@ -64,16 +58,17 @@ extension Worker {
     client.call.isActive = false
     if let record = client.record.take() { recycle(record) }
     counters.responses[min(Int(client.call.status / 100), 5)] &+= 1
-    if client.call.closesClient || client.sawEnd || drainDeadline != nil {
+    client.forgetRequestLine()
+    if client.call.closesClient || client.sawEnd {
       closeGently(client)
       return
     }
     client.phase = .idle
-    setDeadline(client, after: settings.timeouts.clientIdle, for: .clientIdle)
+    expect(.idle, of: client, within: drainDeadline == nil ? settings.timeouts.clientIdle : drainGrace)
   }
 
   /// Closes so that the last answer arrives: a RST in reply to unread bytes would destroy it (RFC 9112 section 9.6).
-  private func closeGently(_ client: ClientConnection) {
+  func closeGently(_ client: ClientConnection) {
     let mayHaveMore = client.inbound != nil || !client.call.requestBody.isComplete || client.isReadable
     guard mayHaveMore, !client.sawEnd else {
       closeClient(client)
@@ -82,7 +77,7 @@ extension Worker {
     Socket.shutdownWriting(client.number)
     client.phase = .lingering
     client.lingeredBytes = 0
-    setDeadline(client, after: settings.timeouts.linger, for: .linger)
+    expect(.linger, of: client, within: settings.timeouts.linger)
   }
 
   /// Bytes that are read and dropped behind the last answer.
@@ -135,7 +130,7 @@ extension Worker {
     _ = client.call.machine.clientLeft()
     client.forgetRequestLine()
     client.call.clientKeepsAlive = false
-    client.call.requestBody = .counted(1)
+    client.call.requestBody = .discarded
   }
 
   /// Answers a request with a status and a sentence of ours.
@@ -147,10 +142,6 @@ extension Worker {
   /// TRACE and OPTIONS whose Max-Forwards is used up end here (RFC 9110 section 7.6.2).
   func answerAsFinalRecipient(_ client: ClientConnection, _ head: RequestHead) {
     _ = client.call.machine.clientLeft()
-    // What follows the head stays; a request that is answered here has no content of use.
-    client.inbound?.consume(head.byteCount)
-    if client.inbound?.isEmpty ?? false, let inbound = client.inbound.take() { recycle(inbound) }
-    if head.framing != .none { client.call.requestBody = .counted(1) }
     if head.method == .options {
       answer(
         client, LocalResponse(status: 204, body: [], allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
@@ -174,8 +165,8 @@ extension Worker {
     client.call.responseBody = .complete
     client.call.stage = .none
     client.call.headAt = client.call.headAt ?? now
-    client.deadline = .distantFuture
-    client.deadlineReason = .none
+    expectNothingOfServer(for: client)
+    if client.clientDuty != .reading { expectNothing(of: client) }
     queue(client)
   }
 
@@ -209,6 +200,14 @@ extension Worker {
   func breakOff(_ client: ClientConnection) {
     noteFinished(client)
     client.call.isActive = false
+    // What is here already may be of use: it is offered once.
+    if client.isWritable, var outbound = client.outbound.take() {
+      if case .bytes(let count) = Socket.send(client.number, outbound.readable) {
+        counters.bytesToClients &+= UInt64(count)
+      }
+      outbound.removeAll()
+      recycle(outbound)
+    }
     // The missing rest of chunks or counted content says that there was to be more; a close that ends the content would not.
     if client.call.isDelimitedByClose { Socket.abortOnClose(client.number) }
     closeClient(client)
@@ -231,29 +230,29 @@ extension Worker {
 
   /// The rest of the request is not to be had: the server gets no more of it, and the client an error if it can still be told.
   private func endForRequestBody(_ client: ClientConnection, status: UInt16, text: String) {
-    let isTold = client.call.headAt == nil && client.outbound == nil
-    abandonExchange(client)
-    client.call.requestBody = .counted(1)
-    guard isTold else {
+    client.call.requestBody = .discarded
+    if client.call.headAt != nil {
+      // An answer is on its way. If all of it is here it goes out; the server gets no more of the request either way.
+      client.call.closesClient = true
+      if client.call.responseBody.isComplete { return }
+      abandonExchange(client)
       breakOff(client)
       return
     }
+    abandonExchange(client)
     notices.post(now) { log.notice("client \(client.peer): \(client.requestLine): \(status): \(text)") }
     answer(client, LocalResponse(status: status, body: Self.body(text)))
   }
 
-  /// The client's FIN came within its request.
-  func clientLeftWithinRequest(_ client: ClientConnection) {
-    clientBroke(client)
-  }
-
-  /// The client does not read its response.
-  func clientStalled(_ client: ClientConnection) {
-    if client.phase == .tunnelling {
-      endTunnel(client, abort: true)
-      return
-    }
-    clientBroke(client)
+  /// The client's FIN came within its request. It may still read: what has begun to be answered is answered to the end.
+  func requestBodyEndedEarly(_ client: ClientConnection) {
+    client.call.requestBody = .discarded
+    client.call.closesClient = true
+    guard client.call.headAt == nil else { return }
+    counters.malformedRequests &+= 1
+    abandonExchange(client)
+    answer(
+      client, LocalResponse(status: 400, body: Self.body("The connection ended within the request's content.")))
   }
 
   /// The client is gone: nobody reads what would come.
@@ -286,7 +285,7 @@ extension Worker {
     counters.clientConnectionsClosed &+= 1
     client.closeSocket()
     clients.remove(client.token)
-    if acceptingIsPaused, drainDeadline == nil, clients.count < clientLimit {
+    if acceptingIsPaused, drainDeadline == nil, clients.count < clientLimit - clientLimit / 64 {
       // Room again; the timer that was set when accepting paused takes care of a failure here.
       try? resumeAccepting()
     }

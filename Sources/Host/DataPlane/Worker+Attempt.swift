@@ -61,7 +61,7 @@ extension Worker {
   private func settleJudging(_ client: ClientConnection, _ upstream: UpstreamConnection, isOver: Bool) {
     let observation = observe(upstream)
     let end = client.call.machine.resetWaitEnded(
-      observation, isOver: isOver, until: client.deadline, budget: &upstream.server.budget, now: now)
+      observation, isOver: isOver, until: client.serverDeadline, budget: &upstream.server.budget, now: now)
     if case .awaitReset = end { return }
     noteAttemptEnd(client, upstream, observation, end)
     follow(end, for: client)
@@ -92,14 +92,17 @@ extension Worker {
     switch end {
     case .awaitReset(let deadline):
       client.call.stage = .judging
-      setDeadline(client, after: deadline.since(now), for: .resetWait)
+      expect(.reset, for: client, within: deadline.since(now))
     case .replayAfresh(let verdict):
       counters.replays[verdict.label, default: 0] &+= 1
-      returnLease(client, reusable: false)
       client.record?.rewind()
       client.call.responseBody = .awaitingHead
-      client.deadline = .distantFuture
-      client.deadlineReason = .none
+      client.call.mayHoldHead = false
+      client.call.interimCount = 0
+      expectNothingOfServer(for: client)
+      // What the server did not get it shall have; what killed its worker another one may take.
+      if verdict.provesNoDelivery || activeServerCount < 2, replayAtSameServer(client) { return }
+      returnLease(client, reusable: false)
       acquire(client)
     case .fail(let failure):
       returnLease(client, reusable: false)
@@ -132,11 +135,13 @@ extension Worker {
     case .abortClient, .awaitReset: return
     case .replayAfresh, .fail: break
     }
+    let metClose = client.call.machine.lastEndWasRace
     let closeAge = facts.idleAge + now.since(client.call.leasedAt)
     learn(upstream.server) {
       $0.raceLost(
         idleAge: facts.idleAge, closeAge: closeAge, connectionAge: facts.connectionAge, uses: facts.uses,
-        roundTripTime: observation.roundTripTime, verdict: verdict, now: self.now)
+        roundTripTime: observation.roundTripTime, verdict: verdict,
+        metClose: metClose, now: self.now)
     }
     if case .replayAfresh = end {
       notices.post(now) {

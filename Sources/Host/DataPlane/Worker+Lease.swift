@@ -3,7 +3,8 @@ import Glibc
 
 /// From a request to a connection that it may use, and from a connection back to its pool.
 extension Worker {
-  var replayPolicy: ReplayPolicy {
+  /// What follows from the settings and from how many servers there are; made when either changes.
+  func makeReplayPolicy() -> ReplayPolicy {
     ReplayPolicy(
       nonIdempotent: settings.upstream.replay.nonIdempotentOnProof ? .proven : .never,
       maximumReplays: UInt8(clamping: settings.upstream.replay.limit),
@@ -11,35 +12,33 @@ extension Worker {
       maximumConnectReplays: UInt8(clamping: max(0, activeServerCount - 1)))
   }
 
-  private var activeServerCount: Int {
-    var count = 0
-    for server in servers where server.isActive { count += 1 }
-    return count
-  }
-
   // MARK: - Acquiring
 
   /// Asks a pool for a connection.
   func acquire(_ client: ClientConnection) {
-    guard let server = chooseServer() else {
+    guard let server = chooseServer(refusedBy: client.call.refusedBy) else {
       fail(client, client.call.machine.refused(.nameNotFound))
       return
     }
     client.call.serverIndex = server.index
-    server.budget.requestArrived()
+    if client.call.machine.attempts == 0 { server.budget.requestArrived() }
     let admission = server.pool.requestArrived(
       ExchangeID(client.token), idempotent: client.call.machine.isIdempotent,
       freshOnly: client.call.machine.needsFreshConnection, bounds: server.record.bounds, now: now)
     follow(admission, for: client, at: server)
   }
 
-  /// The servers take turns. Where there is one, there is nothing to choose.
-  private func chooseServer() -> Server? {
+  /// The servers take turns; those that refused this exchange come last.
+  private func chooseServer(refusedBy refused: UInt64) -> Server? {
+    var fallback: Server?
     for _ in 0..<servers.count {
       nextServer = nextServer + 1 < servers.count ? nextServer + 1 : 0
-      if servers[nextServer].isActive { return servers[nextServer] }
+      let server = servers[nextServer]
+      guard server.isActive else { continue }
+      if refused == 0 || refused & 1 << UInt64(server.index % 64) == 0 { return server }
+      fallback = server
     }
-    return nil
+    return fallback
   }
 
   private func follow(_ admission: consuming Pool.Admission, for client: ClientConnection, at server: Server) {
@@ -51,7 +50,7 @@ extension Worker {
       connect(id, for: client, at: server)
     case .wait(let ticket, let deadline):
       client.call.stage = .waiting(ticket, server)
-      setDeadline(client, after: deadline.since(now), for: .waiting)
+      expect(.waiting, for: client, within: deadline.since(now))
     case .refused(let refusal):
       let cause: FailureCause =
         switch refusal {
@@ -71,14 +70,10 @@ extension Worker {
     client.call.facts = facts
     client.call.leasedAt = now
     client.call.upstreamLogID = upstream.logID
-    let departure = client.call.machine.leased(facts)
-    if facts.isReused {
-      counters.upstreamConnectionsReused &+= 1
-      counters.idleAgeAtReuse.record(facts.idleAge)
-    }
-    switch departure {
-    case .send: break
-    case .lookFirst:
+    var looks = client.call.machine.leased(facts) == .lookFirst
+    // The loop has been told of something on it and has not come to it yet.
+    if upstream.isReadable || upstream.peerClosed { looks = true }
+    if looks {
       let glance = Socket.glance(upstream.number)
       if glance != .quiet {
         counters.foundStaleBeforeWrite &+= 1
@@ -92,6 +87,11 @@ extension Worker {
         return
       }
       _ = client.call.machine.lookedAgain(.quiet)
+      upstream.isReadable = false
+    }
+    if facts.isReused {
+      counters.upstreamConnectionsReused &+= 1
+      counters.idleAgeAtReuse.record(facts.idleAge)
     }
     client.call.stage = .leased
     client.lease = consume lease
@@ -99,9 +99,7 @@ extension Worker {
     upstream.client = client.token
     upstream.bytesWrittenBefore = upstream.bytesWritten
     upstream.scan = HeadScan()
-    if !client.call.requestBody.isComplete {
-      setDeadline(client, after: settings.timeouts.bodyIdle, for: .requestBody)
-    }
+    expect(.sending, for: client, within: settings.timeouts.bodyIdle)
     // The lease may have come while another client connection has its turn.
     queue(client)
   }
@@ -130,7 +128,7 @@ extension Worker {
       if isFinished {
         connected(upstream)
       } else if let client {
-        setDeadline(client, after: settings.timeouts.connect, for: .connect)
+        expect(.connect, for: client, within: settings.timeouts.connect)
       }
     } catch {
       if let upstream = server.connection(id) {
@@ -228,6 +226,7 @@ extension Worker {
 
   private func connectFailed(_ client: ClientConnection, at server: Server, cause: FailureCause) {
     client.call.stage = .none
+    client.call.refusedBy |= 1 << UInt64(server.index % 64)
     follow(client.call.machine.connectFailed(cause, budget: &server.budget, now: now), for: client)
   }
 
@@ -253,7 +252,9 @@ extension Worker {
     upstream.client = nil
     if let inbound = upstream.inbound.take() { recycle(inbound) }
     if !reusable { discard(upstream) }
-    switch server.pool.leaseReturned(lease, reusable: reusable, bounds: server.record.bounds, now: now) {
+    switch server.pool.leaseReturned(
+      lease, reusable: reusable && server.isActive, bounds: server.record.bounds, now: now)
+    {
     case .keptIdle(let victim):
       if let victim { close(victim, of: server, because: .maximumIdleConnections) }
       becameIdle(upstream)
@@ -269,15 +270,37 @@ extension Worker {
     }
   }
 
+  /// Lets the exchange that waited longest have the room. A connect that fails at once makes room again, which comes to the
+  /// end of the list: a long queue is worked off in a loop, not in a recursion as deep as the queue.
   func use(_ room: Pool.Room, of server: Server) {
-    switch room {
-    case .unused: break
-    case .connect(let id, let exchange):
+    guard case .connect(let id, let exchange) = room else { return }
+    rooms.append((id, exchange, server))
+    guard !isUsingRooms else { return }
+    isUsingRooms = true
+    defer { isUsingRooms = false }
+    while !rooms.isEmpty {
+      let (id, exchange, server) = rooms.removeFirst()
       guard let client = clients.element(UInt64(exchange)) else {
         preconditionFailure("an exchange that leaves tells the pool first")
       }
       connect(id, for: client, at: server)
     }
+  }
+
+  /// The attempt failed in a way that lets the same server have the request again: it keeps its place in the pool, so that
+  /// what was raced does not queue up behind everybody else.
+  func replayAtSameServer(_ client: ClientConnection) -> Bool {
+    guard let upstream = client.upstream, upstream.server.isActive, let lease = client.lease.take() else {
+      return false
+    }
+    let server = upstream.server
+    client.upstream = nil
+    client.call.stage = .none
+    discard(upstream)
+    let admission = server.pool.leaseFoundStale(
+      lease, idempotent: client.call.machine.isIdempotent, freshOnly: true, bounds: server.record.bounds, now: now)
+    follow(admission, for: client, at: server)
+    return true
   }
 
   private func close(_ id: ConnectionID, of server: Server, because reason: Pool.CloseReason) {
@@ -341,6 +364,8 @@ extension Worker {
       counters.closedByServer["idle-reset", default: 0] &+= 1
       how = .reset
     }
+    // Bytes that nobody asked for say nothing about an idle timeout, unless the end of the stream is behind them.
+    if case .bytes = glance, !upstream.peerClosed { return }
     counters.idleAgeAtRemoteClose.record(facts.idleAge)
     let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime ?? .zero
     learn(upstream.server) {
@@ -354,7 +379,7 @@ extension Worker {
   func learn(_ server: Server, _ event: (inout IdleWindow) -> IdleWindow.Change) {
     guard settings.upstream.idleWindow else { return }
     if let description = server.record.learn(event) {
-      log.info("server \(server.record.name): \(description.sentence)")
+      notices.post(now) { log.info("server \(server.record.name): \(description.sentence)") }
       scheduleSweep(of: server)
     }
   }
@@ -374,7 +399,10 @@ extension Worker {
 
   func sweep(_ server: Server) {
     server.sweepAt = .distantFuture
-    learn(server) { $0.refresh(now: self.now) }
+    if now.since(server.refreshedAt) >= Self.sweepPeriod {
+      server.refreshedAt = now
+      learn(server) { $0.refresh(now: self.now) }
+    }
     while true {
       switch server.pool.sweep(bounds: server.record.bounds, now: now) {
       case .close(let id, let reason):
@@ -386,6 +414,7 @@ extension Worker {
         guard next != .distantFuture else { return }
         let due = min(
           max(next, now.advanced(by: Self.shortestSweepPeriod)), now.advanced(by: Self.sweepPeriod))
+        guard due < server.sweepAt else { return }
         server.sweepAt = due
         timers.schedule(UInt64(Kind.sweep) << 56 | UInt64(server.index), at: due)
         return

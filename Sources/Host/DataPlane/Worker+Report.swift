@@ -71,7 +71,8 @@ extension Worker {
     let call = client.call
     return AccessLine.Record(
       wallNanoseconds: now.nanoseconds &+ wallOffset, client: client.peer.host, requestLine: client.requestLine,
-      requestID: call.requestID, status: call.status, bytesIn: call.requestBodyBytes, bytesOut: call.responseBodyBytes,
+      requestID: call.requestID, receivedRequestID: call.receivedRequestID, status: call.status,
+      bytesIn: call.requestBodyBytes, bytesOut: call.responseBodyBytes,
       duration: now.since(call.startedAt),
       untilLeased: call.facts == nil ? nil : call.leasedAt.since(call.startedAt),
       untilHead: call.headAt.map { $0.since(call.startedAt) },
@@ -83,15 +84,19 @@ extension Worker {
   // MARK: - Forwarding
 
   func forwarding(for peer: SocketAddress, listener: Int) -> Forwarding {
-    let settings = settings.forwarding
     var written: Forwarding.Fields = []
-    if settings.xForwarded { written.formUnion([.xForwardedFor, .xForwardedProto, .xForwardedHost]) }
-    if settings.forwarded { written.formUnion(.forwarded) }
-    if settings.via { written.formUnion(.via) }
-    if settings.requestID { written.formUnion(.xRequestID) }
+    if settings.forwarding.xForwarded { written.formUnion([.xForwardedFor, .xForwardedProto, .xForwardedHost]) }
+    if settings.forwarding.forwarded { written.formUnion(.forwarded) }
+    if settings.forwarding.via { written.formUnion(.via) }
+    if settings.forwarding.requestID { written.formUnion(.xRequestID) }
+    var isTrusted = false
+    if !settings.forwarding.trustedPeers.isEmpty {
+      let bytes = peer.ipBytes
+      isTrusted = settings.forwarding.trustedPeers.contains { $0.contains(bytes) }
+    }
     return Forwarding(
-      clientAddress: peer.isUnix ? [] : Array(peer.host.utf8), clientPort: 0,
-      peerIsTrusted: settings.trustedPeers.contains { $0.contains(peer.ipBytes) }, pseudonym: viaName, fields: written)
+      clientAddress: peer.isUnix ? [] : Array(peer.host.utf8), clientPort: 0, scheme: scheme, peerIsTrusted: isTrusted,
+      pseudonym: viaName, fields: written, defaultHost: defaultHost)
   }
 
   var viaName: [UInt8] { pseudonym }
@@ -100,7 +105,6 @@ extension Worker {
   var dateValue: [UInt8] {
     if now.since(dateMadeAt) >= .seconds(1) || date.isEmpty {
       dateMadeAt = now
-      wallOffset = MonotonicClock.wallNanoseconds &- now.nanoseconds
       date = WallTime.httpDate(ofNanoseconds: now.nanoseconds &+ wallOffset)
     }
     return date

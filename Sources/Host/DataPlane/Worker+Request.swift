@@ -2,7 +2,7 @@ import Core
 
 extension Worker {
   /// Bytes of a request that may wait to be sent before no more are read from the client.
-  private static let requestHighWater = 65_536
+  private static let requestHighWater = 49_152
 
   // MARK: - Head
 
@@ -26,7 +26,7 @@ extension Worker {
       client.inbound = consume inbound
       if client.phase == .idle {
         client.phase = .readingHead
-        setDeadline(client, after: settings.timeouts.requestHead, for: .requestHead)
+        expect(.requestHead, of: client, within: settings.timeouts.requestHead)
       }
     case .failed(let error):
       counters.malformedRequests &+= 1
@@ -84,6 +84,9 @@ extension Worker {
     counters.requests &+= 1
     let requestID = identifiers.next()
     startCall(client, head, requestID)
+    if settings.access != .off, let given = RequestID.received(inbound.readable, fields) {
+      client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
+    }
 
     if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
     var record = buffers.take()
@@ -91,18 +94,24 @@ extension Worker {
       to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
     client.call.headLength = record.count
     client.record = consume record
-    if let limit = settings.limits.bodyBytes, case .contentLength(let length) = head.framing, length > limit {
-      client.inbound = consume inbound
-      client.call.requestBody = .counted(length)
-      answer(client, status: 413, text: "The request body of \(length) bytes is larger than the limit of \(limit).")
-      return
-    }
-    if head.maxForwards == 0 {
-      client.inbound = consume inbound
-      answerAsFinalRecipient(client, head)
-      return
-    }
     inbound.consume(head.byteCount)
+    let refusesBody =
+      if let limit = settings.limits.bodyBytes, case .contentLength(let length) = head.framing { length > limit } else {
+        false
+      }
+    if refusesBody || head.maxForwards == 0 {
+      if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
+      client.call.requestBody = head.framing == .none ? .complete : .discarded
+      if refusesBody {
+        answer(
+          client, status: 413,
+          text: "The request body is larger than the limit of \(settings.limits.bodyBytes ?? 0) bytes.")
+      } else {
+        answerAsFinalRecipient(client, head)
+      }
+      return
+    }
+    client.call.awaitsContinue = head.expectsContinue
     switch head.framing {
     case .none: client.call.requestBody = .complete
     case .contentLength(let length): client.call.requestBody = length == 0 ? .complete : .counted(length)
@@ -124,19 +133,22 @@ extension Worker {
     client.call.clientKeepsAlive = head.keepsAlive && drainDeadline == nil
     client.call.asksForUpgrade = !head.upgrade.isEmpty
     client.forgetRequestLine()
-    client.deadline = .distantFuture
-    client.deadlineReason = .none
+    expectNothing(of: client)
   }
 
   // MARK: - Content
 
   /// Moves content from the client into the record. Returns whether anything moved.
   func readRequestBody(_ client: ClientConnection) -> Bool {
-    if client.call.requestBody.isComplete { return false }
-    guard (client.record?.count ?? 0) < Self.requestHighWater else { return false }
+    guard client.call.requestBody.isExpected else { return false }
+    guard (client.record?.count ?? 0) < Self.requestHighWater else {
+      // It is the server that does not take more; the client is held back by us.
+      if client.clientDuty == .requestBody { expectNothing(of: client) }
+      return false
+    }
     if client.inbound == nil {
       guard receive(client) else {
-        if client.sawEnd, client.phase == .exchanging { clientLeftWithinRequest(client) }
+        requestBodyIsAwaited(client)
         return false
       }
     }
@@ -145,7 +157,7 @@ extension Worker {
     let before = inbound.count
     var failure: MessageError?
     switch client.call.requestBody {
-    case .complete: break
+    case .complete, .discarded: break
     case .counted(let remaining):
       let count = Int(min(remaining, UInt64(inbound.count)))
       makeRoom(in: &record, for: count)
@@ -171,17 +183,28 @@ extension Worker {
       return true
     }
     if moved {
+      client.call.awaitsContinue = false
       if client.call.requestBody.isComplete {
-        if client.deadlineReason == .requestBody { client.deadline = .distantFuture }
-      } else if client.call.responseBody.isAwaited {
-        setDeadline(client, after: settings.timeouts.bodyIdle, for: .requestBody)
+        if client.clientDuty == .requestBody { expectNothing(of: client) }
+      } else if client.clientDuty != .reading {
+        expect(.requestBody, of: client, within: settings.timeouts.bodyIdle)
       }
       return true
     }
     // A partial chunk line is all there is: more must come before anything can move.
     if receive(client) { return true }
-    if client.sawEnd, client.phase == .exchanging { clientLeftWithinRequest(client) }
+    requestBodyIsAwaited(client)
     return false
+  }
+
+  /// Nothing of the content is here: it is the client's turn, or its request ended too early.
+  private func requestBodyIsAwaited(_ client: ClientConnection) {
+    guard client.phase == .exchanging else { return }
+    if client.sawEnd {
+      requestBodyEndedEarly(client)
+    } else if client.clientDuty == .none, !client.call.awaitsContinue {
+      expect(.requestBody, of: client, within: settings.timeouts.bodyIdle)
+    }
   }
 
   private func copyChunks(
@@ -213,7 +236,7 @@ extension Worker {
     }
   }
 
-  /// A record that cannot be sent again needs only what is not sent yet.
+  /// Room without forgetting what was sent: it may have to be sent again.
   private func makeRoom(in record: inout ByteBuffer, for count: Int) {
     if record.writableCount < count { record.reserve(count) }
   }
@@ -251,9 +274,9 @@ extension Worker {
         record.advanceReadOffset(count)
         record.compact()
       }
-      let isSent = record.isEmpty && client.call.requestBody.isComplete
+      let isEmpty = record.isEmpty
       client.record = consume record
-      if isSent { requestSent(client) }
+      requestMoved(client, isEmpty: isEmpty)
       return true
     case .wouldBlock:
       upstream.isWritable = false
@@ -268,13 +291,25 @@ extension Worker {
       return readResponse(client)
     }
     client.record = consume record
+    if client.serverDuty == .none { expect(.sending, for: client, within: settings.timeouts.bodyIdle) }
     return false
   }
 
-  private func requestSent(_ client: ClientConnection) {
-    client.call.sentAt = now
-    if client.call.responseBody.isAwaited {
-      setDeadline(client, after: settings.timeouts.responseHead, for: .responseHead)
+  /// The server took more of the request; what is expected of it now?
+  private func requestMoved(_ client: ClientConnection, isEmpty: Bool) {
+    guard client.call.responseBody.isAwaited else {
+      // Its answer is on the way already; while the request moves, it is not late.
+      if client.serverDuty == .responseBody { expect(.responseBody, for: client, within: settings.timeouts.bodyIdle) }
+      return
+    }
+    if !isEmpty {
+      expect(.sending, for: client, within: settings.timeouts.bodyIdle)
+    } else if client.call.requestBody.isComplete || client.call.awaitsContinue {
+      client.call.sentAt = now
+      expect(.responseHead, for: client, within: settings.timeouts.responseHead)
+    } else {
+      // It is the client's turn.
+      expectNothingOfServer(for: client)
     }
   }
 }
@@ -292,6 +327,14 @@ extension Call {
 extension Call.RequestBody {
   var isComplete: Bool {
     if case .complete = self { true } else { false }
+  }
+
+  /// Whether more of it is to be read and used.
+  var isExpected: Bool {
+    switch self {
+    case .counted, .chunked: true
+    case .complete, .discarded: false
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import Core
 
 extension Worker {
   /// Bytes of a response that may wait for the client before no more are read from the server.
-  private static let responseHighWater = 65_536
+  private static let responseHighWater = 49_152
 
   /// Reads from the server and moves what is understood towards the client. Returns whether anything moved.
   func readResponse(_ client: ClientConnection) -> Bool {
@@ -32,9 +32,11 @@ extension Worker {
     }
     client.call.mayHoldHead = false
     guard let inbound = upstream.inbound.take() else { return received }
+    let hasEnded = upstream.sawEnd || upstream.firstError != 0
     switch parseResponse(inbound, upstream, client.call.method) {
     case .incomplete:
       upstream.inbound = consume inbound
+      if !received, hasEnded { endedBeforeHead(client, upstream) }
       return received
     case .failed(let error):
       responseIsMalformed(client, upstream, inbound, error)
@@ -59,6 +61,8 @@ extension Worker {
   /// Whether the response that has arrived may answer the request; measures only where the evidence rule asks for it.
   private func couldAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, closes: Bool) -> Bool {
     guard client.call.machine.mustCheckAnswer(responseCloses: closes) else { return true }
+    // A UNIX socket answers SIOCOUTQ with the memory of messages that were not read to their end: no evidence.
+    if upstream.server.record.address.isUnix { return true }
     return EvidenceRule.couldAnswer(
       bytesWritten: upstream.requestBytesWritten, unacknowledgedBytes: Socket.unacknowledgedBytes(upstream.number))
   }
@@ -93,16 +97,22 @@ extension Worker {
         to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
         clientKeepsAlive: true, bodyFraming: .none)
       client.outbound = consume outbound
-      client.call.machine.responsePassedOn()
+      client.call.machine.interimPassedOn()
+      client.call.awaitsContinue = false
     }
     inbound.consume(head.byteCount)
     client.call.mayHoldHead = !inbound.isEmpty
     if inbound.isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
-    setDeadline(client, after: settings.timeouts.responseHead, for: .responseHead)
+    if client.call.requestBody.isComplete, client.record?.isEmpty ?? true {
+      expect(.responseHead, for: client, within: settings.timeouts.responseHead)
+    } else if client.serverDuty == .responseHead {
+      // After a 100 it is the client's turn.
+      expectNothingOfServer(for: client)
+    }
   }
 
   /// Interim responses before the final one; more are a fault of the server.
-  private static let interimLimit = 32
+  private static let interimLimit = 128
 
   private func headArrived(
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
@@ -147,7 +157,7 @@ extension Worker {
     head.write(
       to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
       clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle,
-      via: settings.forwarding.via ? viaName : nil)
+      via: settings.forwarding.via ? viaName : nil, date: fields.contains(.date) ? nil : dateValue)
     client.outbound = consume outbound
     client.call.machine.responsePassedOn()
     client.call.closesClient = !persists || framing == .untilClose
@@ -161,7 +171,8 @@ extension Worker {
     case .chunked: client.call.responseBody = .chunked(ChunkedDecoder(sender: .upstream))
     case .untilClose: client.call.responseBody = .untilClose
     }
-    setDeadline(client, after: settings.timeouts.bodyIdle, for: .responseBody)
+    client.call.awaitsContinue = false
+    expect(.responseBody, for: client, within: settings.timeouts.bodyIdle)
   }
 
   private var advertisedIdle: UInt32? {
@@ -174,26 +185,23 @@ extension Worker {
     if let facts = client.call.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
       learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, now: self.now) }
     }
-    if head.keepAliveTimeoutSeconds != server.lastHint
-      || (now.since(server.hintToldAt) > .seconds(60) && server.lastHint != nil)
-    {
-      server.lastHint = head.keepAliveTimeoutSeconds
-      server.hintToldAt = now
-      if let seconds = head.keepAliveTimeoutSeconds {
-        let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime
-        learn(server) { window in
-          if let roundTripTime { window.roundTripTimeMeasured(roundTripTime) }
-          return window.keepAliveHinted(
-            seconds: Int(seconds), maximum: head.keepAliveMax.map { Int($0) }, now: self.now)
-        }
-      }
+    // The same hint again is no news, and one that changes with every response is not worth more than a look a second.
+    guard let seconds = head.keepAliveTimeoutSeconds else { return }
+    let sinceTold = now.since(server.hintToldAt)
+    guard seconds != server.lastHint ? sinceTold > .seconds(1) : sinceTold > .seconds(60) else { return }
+    server.lastHint = seconds
+    server.hintToldAt = now
+    let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime
+    learn(server) { window in
+      if let roundTripTime { window.roundTripTimeMeasured(roundTripTime) }
+      return window.keepAliveHinted(seconds: Int(seconds), maximum: head.keepAliveMax.map { Int($0) }, now: self.now)
     }
   }
 
   /// A response that cannot be the answer: nothing of it is passed on, and the socket's end is awaited.
   private func discardResponse(_ client: ClientConnection, until deadline: Instant) {
     client.call.stage = .judging
-    setDeadline(client, after: deadline.since(now), for: .resetWait)
+    expect(.reset, for: client, within: deadline.since(now))
     judgingStirred(client)
   }
 
@@ -224,28 +232,29 @@ extension Worker {
   // MARK: - Content
 
   private func readResponseBody(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
-    guard (client.outbound?.count ?? 0) < Self.responseHighWater else { return false }
-    if upstream.inbound != nil {
-      moveBufferedBody(client, upstream)
-      responseMayBeComplete(client, upstream)
-      if client.call.responseBody.isComplete { return true }
+    guard (client.outbound?.count ?? 0) < Self.responseHighWater else {
+      // It is the client that does not take more; the server is held back by us.
+      if client.serverDuty == .responseBody { expectNothingOfServer(for: client) }
+      return false
     }
-    let moved: Bool
+    var moved = false
     if case .counted(let remaining) = client.call.responseBody, upstream.inbound == nil {
       moved = receiveCounted(client, upstream, remaining)
-    } else {
-      moved = receive(upstream)
-      if moved { moveBufferedBody(client, upstream) }
+    } else if receive(upstream, largely: true) {
+      moved = true
+      moveBufferedBody(client, upstream)
     }
+    guard client.phase == .exchanging, client.upstream === upstream else { return true }
     if moved {
-      setDeadline(client, after: settings.timeouts.bodyIdle, for: .responseBody)
+      expect(.responseBody, for: client, within: settings.timeouts.bodyIdle)
       responseMayBeComplete(client, upstream)
       return true
     }
-    if client.phase == .exchanging, client.upstream === upstream, upstream.sawEnd || upstream.firstError != 0 {
+    if upstream.sawEnd || upstream.firstError != 0 {
       endedWithinBody(client, upstream)
       return true
     }
+    if client.serverDuty == .none { expect(.responseBody, for: client, within: settings.timeouts.bodyIdle) }
     return false
   }
 
@@ -253,8 +262,7 @@ extension Worker {
   private func receiveCounted(_ client: ClientConnection, _ upstream: UpstreamConnection, _ remaining: UInt64) -> Bool {
     guard upstream.isReadable else { return false }
     var outbound = client.outbound.take() ?? bulkBuffer(for: remaining)
-    if outbound.writableCount < 4_096 { outbound.compact() }
-    if outbound.writableCount < 4_096 { outbound.reserve(16_384) }
+    if outbound.writableCount < 1_024 { outbound.makeRoom(for: 4_096) }
     let room = outbound.writableCount
     let result = Socket.receive(upstream.number, into: &outbound)
     var moved = false
@@ -292,7 +300,9 @@ extension Worker {
   /// Moves content that is already here to the client's buffer, decoded and framed anew.
   private func moveBufferedBody(_ client: ClientConnection, _ upstream: UpstreamConnection) {
     guard var inbound = upstream.inbound.take() else { return }
-    var outbound = client.outbound.take() ?? buffers.take()
+    var outbound = client.outbound.take() ?? (inbound.count > 2_048 ? bulkBuffers.take() : buffers.take())
+    // Framing adds to what came: a chunk's size line and ends, for each chunk again below.
+    outbound.makeRoom(for: inbound.count + 32)
     var failure: MessageError?
     switch client.call.responseBody {
     case .awaitingHead, .complete: break
@@ -340,6 +350,7 @@ extension Worker {
     while true {
       switch decoder.next(inbound.readable, from: offset) {
       case .data(let range):
+        outbound.makeRoom(for: range.count + 32)
         if client.call.sendsChunks {
           ChunkedWriter.writeChunkStart(range.count, to: &outbound)
           outbound.append(inbound.readable.part(range))
@@ -398,22 +409,26 @@ extension Worker {
       }
     }
     returnLease(client, reusable: client.call.keepsUpstream)
-    client.deadline = .distantFuture
-    client.deadlineReason = .none
+    expectNothingOfServer(for: client)
   }
 
   // MARK: - Receiving
 
   /// Reads what has come from the server behind what is already there. Returns whether there are new bytes.
   func receive(_ upstream: UpstreamConnection) -> Bool {
+    receive(upstream, largely: false)
+  }
+
+  /// - Parameter largely: whether much is to be expected: a larger buffer saves system calls.
+  private func receive(_ upstream: UpstreamConnection, largely: Bool) -> Bool {
     guard upstream.isReadable, !upstream.sawEnd else { return false }
     var inbound: ByteBuffer
     if let held = upstream.inbound.take() {
       inbound = held
       if inbound.writableCount == 0 { inbound.compact() }
-      if inbound.writableCount == 0 { inbound.reserve(buffers.capacity) }
+      if inbound.writableCount == 0 { inbound.reserve(inbound.capacity) }
     } else {
-      inbound = buffers.take()
+      inbound = largely ? mediumBuffers.take() : buffers.take()
     }
     let room = inbound.writableCount
     let result = Socket.receive(upstream.number, into: &inbound)

@@ -1,15 +1,40 @@
 import Core
 
 extension Worker {
-  /// Sets the one deadline of a client connection; a later call replaces it.
-  func setDeadline(_ client: ClientConnection, after span: Nanoseconds, for reason: ClientConnection.DeadlineReason) {
-    let deadline = now.advanced(by: span)
-    client.deadline = deadline
-    client.deadlineReason = reason
-    if deadline < client.timerAt {
-      client.timerAt = deadline
-      timers.schedule(client.token, at: deadline)
-    }
+  /// Entries of the timer queue come up at the latest after this; a later deadline is entered anew then. So a long deadline
+  /// that is no longer needed does not stay in the queue for its whole length.
+  private static let longestEntry = Nanoseconds.seconds(60)
+
+  /// Sets what is expected of the client and until when; a later call replaces it.
+  func expect(_ duty: ClientConnection.ClientDuty, of client: ClientConnection, within span: Nanoseconds) {
+    client.clientDuty = duty
+    client.clientDeadline = now.advanced(by: span)
+    enter(client, client.clientDeadline)
+  }
+
+  /// Sets what is expected of the server and until when; a later call replaces it.
+  func expect(_ duty: ClientConnection.ServerDuty, for client: ClientConnection, within span: Nanoseconds) {
+    client.serverDuty = duty
+    client.serverDeadline = now.advanced(by: span)
+    enter(client, client.serverDeadline)
+  }
+
+  func expectNothing(of client: ClientConnection) {
+    client.clientDuty = .none
+    client.clientDeadline = .distantFuture
+  }
+
+  func expectNothingOfServer(for client: ClientConnection) {
+    client.serverDuty = .none
+    client.serverDeadline = .distantFuture
+  }
+
+  private func enter(_ client: ClientConnection, _ deadline: Instant) {
+    guard deadline < client.timerAt else { return }
+    let due = min(deadline, now.advanced(by: Self.longestEntry))
+    guard due < client.timerAt else { return }
+    client.timerAt = due
+    timers.schedule(client.token, at: due)
   }
 
   func timerFired(_ token: UInt64) {
@@ -18,7 +43,9 @@ extension Worker {
       guard let client = clients.element(token) else { return }
       clientTimerFired(client)
     case Kind.sweep:
-      sweep(servers[Int(token & 0xffff_ffff)])
+      let server = servers[Int(token & 0xffff_ffff)]
+      // An entry that was replaced by a sooner one comes up as well.
+      if server.sweepAt <= now { sweep(server) }
     case Kind.resumeAccepting:
       do throws(SystemError) {
         try resumeAccepting()
@@ -34,43 +61,56 @@ extension Worker {
   }
 
   private func clientTimerFired(_ client: ClientConnection) {
-    guard client.deadline <= now else {
-      // The deadline moved on since the entry was made; a sooner entry that came up before it may have been replaced.
-      if client.timerAt <= now {
-        client.timerAt = client.deadline
-        if client.deadline != .distantFuture { timers.schedule(client.token, at: client.deadline) }
-      }
-      return
-    }
+    // An entry that was replaced by a sooner one comes up as well: it has nothing to say.
+    guard client.timerAt <= now else { return }
     client.timerAt = .distantFuture
-    let reason = client.deadlineReason
-    client.deadline = .distantFuture
-    client.deadlineReason = .none
-    deadlinePassed(client, reason)
+    if client.serverDeadline <= now {
+      let duty = client.serverDuty
+      expectNothingOfServer(for: client)
+      serverIsLate(client, duty)
+    }
+    if client.phase != .closed, client.clientDeadline <= now {
+      let duty = client.clientDuty
+      expectNothing(of: client)
+      clientIsLate(client, duty)
+    }
+    guard client.phase != .closed else { return }
+    enter(client, min(client.clientDeadline, client.serverDeadline))
+    advance(client)
   }
 
-  private func deadlinePassed(_ client: ClientConnection, _ reason: ClientConnection.DeadlineReason) {
-    switch reason {
+  private func clientIsLate(_ client: ClientConnection, _ duty: ClientConnection.ClientDuty) {
+    switch duty {
     case .none: break
-    case .clientIdle:
-      closeClient(client)
+    case .idle:
+      // A request may have come since the loop last looked; then the client was not idle.
+      if client.phase == .idle, Socket.glance(client.number) == .quiet {
+        closeGently(client)
+      } else {
+        client.isReadable = true
+      }
     case .requestHead:
       counters.clientTimeouts &+= 1
       answerLate(client, "the request head was not complete within \(settings.timeouts.requestHead.text)")
     case .requestBody:
       counters.clientTimeouts &+= 1
       requestBodyStalled(client)
-    case .clientStalled:
+    case .reading:
       counters.clientTimeouts &+= 1
-      clientStalled(client)
-    case .connect: connectTimedOut(client)
-    case .waiting: waitEnded(client)
-    case .responseHead: responseHeadTimedOut(client)
-    case .responseBody: responseBodyStalled(client)
-    case .resetWait: resetWaitEnded(client)
+      clientBroke(client)
     case .tunnel: endTunnel(client, abort: true)
     case .linger: closeClient(client)
     }
-    if client.phase != .closed { advance(client) }
+  }
+
+  private func serverIsLate(_ client: ClientConnection, _ duty: ClientConnection.ServerDuty) {
+    switch duty {
+    case .none: break
+    case .connect: connectTimedOut(client)
+    case .waiting: waitEnded(client)
+    case .sending, .responseHead: responseHeadTimedOut(client)
+    case .responseBody: responseBodyStalled(client)
+    case .reset: resetWaitEnded(client)
+    }
   }
 }

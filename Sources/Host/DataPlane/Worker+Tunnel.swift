@@ -10,14 +10,14 @@ import Core
 /// | FIN             | FIN             | closed                                         |
 /// | error           | any             | closed with a RST to the other side            |
 extension Worker {
-  private static let tunnelHighWater = 65_536
-
   /// A 101 came: from here on both sides speak the other protocol.
   func switchProtocols(
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
     var inbound = held
-    guard client.call.asksForUpgrade, client.call.requestBody.isComplete, !head.upgrade.isEmpty else {
+    guard client.call.asksForUpgrade, client.call.requestBody.isComplete, client.record?.isEmpty ?? true,
+      !head.upgrade.isEmpty
+    else {
       recycle(inbound)
       let end = client.call.machine.responseInvalid(
         .upgradeFailed(detail: "the server switched protocols, which the client had not asked for"), couldAnswer: true,
@@ -44,7 +44,8 @@ extension Worker {
     client.saveRequestLine()
     client.record?.removeAll()
     client.phase = .tunnelling
-    setDeadline(client, after: settings.timeouts.tunnelIdle, for: .tunnel)
+    expectNothingOfServer(for: client)
+    expect(.tunnel, of: client, within: settings.timeouts.tunnelIdle)
   }
 
   /// Moves what is ready in both directions. Returns whether anything moved.
@@ -65,7 +66,7 @@ extension Worker {
     if client.call.sentEndToServer, client.call.sentEndToClient {
       endTunnel(client, abort: false)
     } else if moved {
-      setDeadline(client, after: settings.timeouts.tunnelIdle, for: .tunnel)
+      expect(.tunnel, of: client, within: settings.timeouts.tunnelIdle)
     }
     return moved
   }

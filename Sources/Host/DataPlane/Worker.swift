@@ -63,12 +63,14 @@ final class Worker {
   var poller: Poller
   var timers = TimerQueue()
   var buffers = BufferPool()
-  /// For large bodies: fewer and larger system calls.
+  /// For bodies that are taken apart, and for large ones: fewer and larger system calls.
+  var mediumBuffers = BufferPool(capacity: 16_384, limit: 64)
   var bulkBuffers = BufferPool(capacity: 65_536, limit: 64)
   var fields = FieldTable()
   var now = MonotonicClock.now
   /// Wall clock less monotonic clock, taken anew now and then.
   var wallOffset: Int64
+  var wallTakenAt = Instant(nanoseconds: 0)
   var counters = Counters()
 
   var listeners: [Listener] = []
@@ -81,14 +83,25 @@ final class Worker {
 
   /// Client connections that get another turn before the loop waits: a lease was handed to them, or a look was repeated.
   var queued: [UInt64] = []
+  private var turns: [UInt64] = []
   /// The client connection that has its turn.
   var inTurn = UInt64.max
+  /// Room in pools that waits to be used (``use(_:of:)``).
+  var rooms: [(ConnectionID, ExchangeID, Server)] = []
+  var isUsingRooms = false
   var accessLines: [UInt8] = []
   let pseudonym: [UInt8]
+  let scheme = Array("http".utf8)
+  /// The Host for requests that name none (HTTP/1.0): the upstream's own.
+  let defaultHost: [UInt8]
+  /// Made anew when servers come or go.
+  var replayPolicy = ReplayPolicy()
+  var activeServerCount = 0
   var date: [UInt8] = []
   var dateMadeAt = Instant(nanoseconds: 0)
   var notices = NoticeLimiter()
   var acceptingIsPaused = false
+  var pauseToldAt = Instant(nanoseconds: 0)
   var drainDeadline: Instant?
   var isStopped = false
 
@@ -116,6 +129,11 @@ final class Worker {
     self.log = log
     self.accessLog = accessLog
     pseudonym = Array(settings.forwarding.name.utf8)
+    defaultHost =
+      switch settings.upstream.origins.first {
+      case .tcp(let host, let port): Array((host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)").utf8)
+      case .unix, nil: Array("localhost".utf8)
+      }
     headLimits = HeadLimits(
       headBytes: settings.limits.headBytes, startLineBytes: settings.limits.startLineBytes,
       fieldCount: settings.limits.fieldCount)
@@ -135,22 +153,33 @@ final class Worker {
   /// Serves until told to stop. Called on the worker's own thread.
   func run() {
     while !isStopped {
-      let patience = timers.soonest.map { $0.since(MonotonicClock.now) }
+      let patience = queued.isEmpty ? timers.soonest.map { $0.since(MonotonicClock.now) } : .zero
       let count = poller.wait(atMost: patience)
       now = MonotonicClock.now
       for event in 0..<count {
+        // A batch can take a while; idle ages and deadlines are measured in milliseconds.
+        if event & 31 == 31 { now = MonotonicClock.now }
         dispatch(poller.token(at: event), poller.readiness(at: event))
       }
       takeQueuedTurns()
+      now = MonotonicClock.now
       while let token = timers.nextDue(at: now) {
         timerFired(token)
       }
-      takeQueuedTurns()
-      if !accessLines.isEmpty { flushAccessLog() }
+      if !accessLines.isEmpty {
+        if now.since(wallTakenAt) >= .seconds(1) { takeWallClock() }
+        flushAccessLog()
+      }
       if let drainDeadline, clients.count == 0 || now >= drainDeadline { isStopped = true }
     }
     closeEverything()
     flushAccessLog()
+  }
+
+  /// The wall clock can be set, and the monotonic one stands still while the machine sleeps.
+  func takeWallClock() {
+    wallTakenAt = now
+    wallOffset = MonotonicClock.wallNanoseconds &- now.nanoseconds
   }
 
   private func dispatch(_ token: UInt64, _ readiness: Readiness) {
@@ -172,8 +201,9 @@ final class Worker {
     if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { client.isReadable = true }
     if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { client.peerClosed = true }
     if readiness.contains(.writable) { client.isWritable = true }
-    if !readiness.isDisjoint(with: [.hangUp, .failed]) {
-      // A RST, or both directions closed: nobody reads an answer any more.
+    if readiness.contains(.failed) {
+      // A RST: nobody reads an answer any more. (A hang-up without it means that both sides have sent their FIN; what the
+      // client sent before its own is still to be read.)
       clientBroke(client)
       return
     }
@@ -202,16 +232,17 @@ final class Worker {
     queued.append(client.token)
   }
 
+  /// One turn for each that is queued now. Who queues up again waits for the next round of the loop, behind the others' events.
   private func takeQueuedTurns() {
-    while !queued.isEmpty {
-      let turns = queued
-      queued.removeAll(keepingCapacity: true)
-      for token in turns {
-        guard let client = clients.element(token) else { continue }
-        client.isQueued = false
-        advance(client)
-      }
+    guard !queued.isEmpty else { return }
+    swap(&queued, &turns)
+    for token in turns {
+      guard let client = clients.element(token) else { continue }
+      client.isQueued = false
+      advance(client)
     }
+    turns.removeAll(keepingCapacity: true)
+    now = MonotonicClock.now
   }
 
   // MARK: - Progress
@@ -251,11 +282,16 @@ final class Worker {
     }
   }
 
-  private static let roundsPerTurn = 64
+  private static let roundsPerTurn = 16
 
   /// Takes back a buffer that is not needed any more.
   func recycle(_ buffer: consuming ByteBuffer) {
-    if buffer.capacity == bulkBuffers.capacity { bulkBuffers.give(buffer) } else { buffers.give(buffer) }
+    switch buffer.capacity {
+    case buffers.capacity: buffers.give(buffer)
+    case mediumBuffers.capacity: mediumBuffers.give(buffer)
+    case bulkBuffers.capacity: bulkBuffers.give(buffer)
+    default: break
+    }
   }
 
   // MARK: - Messages
@@ -276,10 +312,14 @@ final class Worker {
       if let known = servers.first(where: { $0.record === record }) {
         known.isActive = true
       } else {
-        servers.append(Server(record: record, index: servers.count, settings: poolSettings()))
+        let unused = servers.firstIndex { !$0.isActive && $0.pool.connectionCount == 0 && $0.pool.counts.waiting == 0 }
+        let server = Server(record: record, index: unused ?? servers.count, settings: poolSettings())
+        if let unused { servers[unused] = server } else { servers.append(server) }
       }
     }
     for server in servers where !server.isActive { closeIdleConnections(of: server) }
+    activeServerCount = servers.count { $0.isActive }
+    replayPolicy = makeReplayPolicy()
   }
 
   private func poolSettings() -> PoolSettings {
@@ -297,17 +337,31 @@ final class Worker {
       maximumSentinels: settings.upstream.idleWindow ? PoolSettings.defaultSentinels : 0)
   }
 
+  /// How long a client connection may stay quiet while the worker drains: a request that is on its way is still served.
+  var drainGrace: Nanoseconds {
+    guard let drainDeadline else { return .zero }
+    return min(.seconds(5), max(drainDeadline.since(now), .zero) / 2)
+  }
+
+  /// Takes what waits in the kernel's queues, closes the listeners, and answers every further request with `Connection: close`.
   private func beginDrain(until deadline: Instant) {
+    for listener in listeners.indices { accept(from: listener) }
     drainDeadline = deadline
     timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
     pauseAccepting()
-    for client in clients.all where client.phase == .idle { closeClient(client) }
+    listeners = []
+    for client in clients.all where client.phase == .idle { expect(.idle, of: client, within: drainGrace) }
   }
 
   private func closeEverything() {
     pauseAccepting()
     for client in clients.all {
-      abandonExchange(client)
+      if client.call.isActive {
+        abandonExchange(client)
+        client.call.clientWasLost = true
+        noteFinished(client)
+        client.call.isActive = false
+      }
       closeClient(client)
     }
     for server in servers { closeIdleConnections(of: server) }

@@ -1,3 +1,4 @@
+internal import CLinux
 package import Core
 internal import Glibc
 internal import Synchronization
@@ -13,21 +14,22 @@ package final class LogWriter: Sendable {
     var lines: [[UInt8]] = []
     var bytes = 0
     var dropped: UInt64 = 0
-    var isClosed = false
+    /// Of the dropped ones, how many the log itself has told of.
+    var told: UInt64 = 0
     /// The writer is inside `write(2)` with lines that it took from the queue.
     var isWriting = false
   }
 
   private let queue = Mutex(Queue())
   private let wakeup: Wakeup
-  private let target: Mutex<Int32>
+  private let target: Int32
   private let path: String?
 
   /// - Parameters:
   ///   - number: an open descriptor that outlives the writer; standard output or error.
   package init(number: Int32) throws(SystemError) {
     wakeup = try Wakeup(isBlocking: true)
-    target = Mutex(number)
+    target = number
     path = nil
     try startThread()
   }
@@ -35,7 +37,7 @@ package final class LogWriter: Sendable {
   /// Appends to the file at `path`, which is made when it is not there.
   package init(path: String) throws(SystemError) {
     wakeup = try Wakeup(isBlocking: true)
-    target = Mutex(try Self.openFile(path))
+    target = try Self.openFile(path)
     self.path = path
     try startThread()
   }
@@ -48,7 +50,7 @@ package final class LogWriter: Sendable {
     guard !lines.isEmpty else { return }
     let wasEmpty = queue.withLock { queue in
       guard queue.bytes + lines.count <= Self.queueLimit else {
-        queue.dropped += 1
+        queue.dropped += UInt64(lines.count { $0 == 0x0a })
         return false
       }
       let wasEmpty = queue.lines.isEmpty
@@ -66,13 +68,10 @@ package final class LogWriter: Sendable {
   /// Opens the file anew, as after a rotation; the old one stays in use when that fails.
   package func reopen() throws(SystemError) {
     guard let path else { return }
-    let fresh = try Self.openFile(path)
-    let old = target.withLock { number in
-      let old = number
-      number = fresh
-      return old
-    }
-    _ = close(old)
+    let fresh = Descriptor(owning: try Self.openFile(path))
+    // The number stays the same and is never free in between: the writing thread may be about to use it.
+    let code = pf_duplicate_over(fresh.number, target)
+    guard code >= 0 else { throw SystemError("dup3", -code) }
   }
 
   /// Waits until everything queued so far is written, at most `patience`.
@@ -98,26 +97,27 @@ package final class LogWriter: Sendable {
   private func run() {
     while true {
       wakeup.waitOne()
-      let (lines, isClosed) = queue.withLock { queue in
+      let (lines, lost) = queue.withLock { queue in
         let lines = queue.lines
+        let lost = queue.dropped - queue.told
+        queue.told = queue.dropped
         queue.lines = []
         queue.bytes = 0
         queue.isWriting = !lines.isEmpty
-        return (lines, queue.isClosed)
+        return (lines, lost)
       }
       for line in lines { writeAll(line) }
+      if lost > 0 { writeAll(Array("\(lost) log lines were lost: they came faster than they could be written\n".utf8)) }
       queue.withLock { $0.isWriting = false }
-      if isClosed { return }
     }
   }
 
   private func writeAll(_ line: [UInt8]) {
     var offset = 0
     while offset < line.count {
-      let number = target.withLock { $0 }
       // Safe: the part of the array behind `offset` is valid during the call.
       let count = unsafe line.withUnsafeBytes {
-        unsafe Glibc.write(number, $0.baseAddress! + offset, $0.count - offset)
+        unsafe Glibc.write(target, $0.baseAddress! + offset, $0.count - offset)
       }
       if count >= 0 {
         offset += count
@@ -126,7 +126,10 @@ package final class LogWriter: Sendable {
         usleep(1_000)
       } else if errno != EINTR {
         // The disk is full or the reader is gone: the line is lost, the proxy is not.
-        queue.withLock { $0.dropped += 1 }
+        queue.withLock { queue in
+          queue.dropped += 1
+          queue.told += 1
+        }
         return
       }
     }

@@ -38,6 +38,9 @@ int32_t pf_set_abort_on_close(int descriptor);
 // accept4 with SOCK_NONBLOCK and SOCK_CLOEXEC; a descriptor or a negative errno.
 int32_t pf_accept(int listener, struct sockaddr *address, socklen_t *length);
 
+// dup3 with O_CLOEXEC: `target` names what `source` does from now on. 0 or a negative errno.
+int32_t pf_duplicate_over(int source, int target);
+
 // recvfrom and sendto without an address, as bare system calls: glibc's are cancellation points, and nobody here
 // cancels threads. The flags are those of recv and send. A count or a negative errno.
 int64_t pf_receive(int descriptor, void *bytes, uint64_t count, int flags);
