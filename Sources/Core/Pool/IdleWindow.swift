@@ -68,7 +68,8 @@ package struct IdleWindow: Sendable {
     var isContradicted: Bool
   }
 
-  private struct ProvenReuse: Sendable, Hashable, BitwiseCopyable {
+  /// A connection that the server had kept when it was this old: it answered on it, or had not closed it.
+  private struct Kept: Sendable, Hashable, BitwiseCopyable {
     var idleAge: Nanoseconds
     var at: Instant
   }
@@ -92,6 +93,8 @@ package struct IdleWindow: Sendable {
   /// Episodes at one connection age that make it a limit, and how far their connection ages may differ.
   static let connectionAgesThatAgree = 4
   static let connectionAgeTolerance: Int64 = 20
+  /// So many connections kept to an idle age prove it in full; a single one proves half of it.
+  static let keptThatProve = 8
   /// A request that was lost slower than this, beyond two round trips, was not lost to the race but to whoever had read it.
   static let raceSpan = Nanoseconds.milliseconds(50)
 
@@ -101,7 +104,8 @@ package struct IdleWindow: Sendable {
   private var history = CloseHistory()
   private var immediate: [ImmediateClose] = []
   private var hints: [Hint] = []
-  private var reuse: ProvenReuse?
+  /// The greatest idle ages at which connections were kept, the greatest first.
+  private var kept: [Kept] = []
   private var smoothedRoundTrip = Nanoseconds.zero
   private var roundTripDeviation = Nanoseconds.zero
   private var learned: Learned
@@ -204,16 +208,18 @@ package struct IdleWindow: Sendable {
     guard settings.isOn else { return .unchanged }
     contradictImmediateCloses()
     history.recordReuse(idleAge: idleAge)
-    if let known = reuse, known.idleAge > idleAge, now.since(known.at) < IdleWindow.proofSpan { return update(now) }
-    reuse = ProvenReuse(idleAge: idleAge, at: now)
+    recordKept(idleAge, now: now)
     return update(now)
   }
 
-  /// The server still keeps a sentinel open at this idle age.
+  /// The server still keeps a connection open at this idle age: a sentinel, or one that waits within the window.
   package mutating func sentinelSurvived(idleAge: Nanoseconds, now: Instant) -> Change {
     guard settings.isOn else { return .unchanged }
     contradictImmediateCloses()
-    history.recordSurvival(idleAge: idleAge, now: now)
+    // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago.
+    recordKept(idleAge - roundTripMargin, now: now)
+    // One that waits within the window says nothing against what made it so narrow.
+    if idleAge >= bounds.leaseLimit { history.recordSurvival(idleAge: idleAge, now: now) }
     return update(now)
   }
 
@@ -244,6 +250,12 @@ package struct IdleWindow: Sendable {
     if immediate.count > IdleWindow.immediateCapacity { immediate.removeFirst() }
   }
 
+  private mutating func recordKept(_ idleAge: Nanoseconds, now: Instant) {
+    let place = kept.firstIndex { $0.idleAge < idleAge } ?? kept.count
+    kept.insert(Kept(idleAge: idleAge, at: now), at: place)
+    if kept.count > IdleWindow.keptThatProve { kept.removeLast() }
+  }
+
   private mutating func contradictImmediateCloses() {
     for index in immediate.indices { immediate[index].isContradicted = true }
   }
@@ -254,7 +266,7 @@ package struct IdleWindow: Sendable {
     history.forget(endedBefore: now.advanced(by: .zero - IdleWindow.closeSpan))
     immediate.removeAll { now.since($0.at) > IdleWindow.proofSpan }
     hints.removeAll { now.since($0.saidAt) > IdleWindow.proofSpan }
-    if let known = reuse, now.since(known.at) > IdleWindow.proofSpan { reuse = nil }
+    kept.removeAll { now.since($0.at) > IdleWindow.proofSpan }
 
     let connectionAgeLimit = connectionAgeLimit()
     let usesLimit = usesLimit()
@@ -449,7 +461,11 @@ package struct IdleWindow: Sendable {
     }
     var proof = IdleBounds.provenAgeFloor
     if let hint { proof = max(proof, less(hint)) }
-    if let reuse { proof = max(proof, reuse.idleAge - IdleWindow.timerMargin(at: reuse.idleAge)) }
+    // One connection that was kept may have been lucky, as jitter goes; many were not.
+    if let longest = kept.first { proof = max(proof, longest.idleAge / CloseHistory.jitterFactor) }
+    if kept.count == IdleWindow.keptThatProve, let least = kept.last {
+      proof = max(proof, least.idleAge - IdleWindow.timerMargin(at: least.idleAge))
+    }
     for index in history.episodes.indices {
       let episode = history.episodes[index]
       if now.since(episode.endedAt) <= IdleWindow.proofSpan { proof = max(proof, less(episode.highestAge)) }

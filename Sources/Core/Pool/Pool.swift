@@ -41,7 +41,7 @@ package struct Pool: ~Copyable {
     var uses: UInt32 = 0
     var openedAt = Instant(nanoseconds: 0)
     var idleSince = Instant(nanoseconds: 0)
-    /// A sentinel's survival is told when it reaches this idle age.
+    /// That the server still keeps it is told when it reaches this idle age.
     var reportAge = Nanoseconds.unlimited
   }
 
@@ -349,7 +349,8 @@ package struct Pool: ~Copyable {
   package enum Sweep: Sendable, Hashable, BitwiseCopyable {
     /// Close this connection.
     case close(ConnectionID, CloseReason)
-    /// Tell the learner that the server still keeps a sentinel at this idle age. `close` when the sentinel has served.
+    /// Tell the learner that the server still keeps a connection at this idle age: a sentinel, or the one that has waited longest
+    /// when that is news. `close` when it has served.
     case sentinelSurvived(ConnectionID, idleAge: Nanoseconds, close: Bool)
     /// Nothing more to do; sweep again then (``Instant/distantFuture``: not before something comes back).
     case done(next: Instant)
@@ -364,7 +365,13 @@ package struct Pool: ~Copyable {
         Pool.unlink(slot, from: &idle, in: &slots)
         return .close(free(slot), .maximumIdleAge)
       }
-      guard age >= bounds.leaseLimit else { break }
+      guard age >= bounds.leaseLimit else {
+        if age >= slots[Int(slot)].reportAge, slots[Int(slot)].uses > 0, bounds.isNews(reuseAt: age) {
+          slots[Int(slot)].reportAge = age * 5 / 4
+          return .sentinelSurvived(identifier(slot), idleAge: age, close: false)
+        }
+        break
+      }
       Pool.unlink(slot, from: &idle, in: &slots)
       guard sentinels.count < settings.maximumSentinels else { return .close(free(slot), .idleWindow) }
       slots[Int(slot)].state = .sentinel
@@ -463,11 +470,16 @@ package struct Pool: ~Copyable {
     let usesLimit = min(bounds.usesLimit, settings.maximumUses)
     var slot = idle.youngest
     var looks = 0
+    // Nothing is learned of how long a server waits for the first request of a connection; that one is for what can be repaired.
     while slot != Pool.none, looks < Pool.maximumLooks {
       let candidate = slots[Int(slot)]
       // All others have idled for as long or longer.
       guard now.since(candidate.idleSince) < idleLimit else { return nil }
-      if now.since(candidate.openedAt) < ageLimit, candidate.uses < usesLimit { return slot }
+      if now.since(candidate.openedAt) < ageLimit, candidate.uses < usesLimit,
+        idempotent || candidate.uses > 0 || now.since(candidate.idleSince) < IdleBounds.provenAgeFloor
+      {
+        return slot
+      }
       slot = candidate.next
       looks += 1
     }
@@ -530,12 +542,15 @@ package struct Pool: ~Copyable {
     }
     slots[Int(slot)].state = .idle
     slots[Int(slot)].idleSince = now
+    slots[Int(slot)].reportAge = Pool.firstReportAge
     Pool.link(slot, into: &idle, in: &slots)
     return closed
   }
 
   // MARK: - Sentinels
 
+  /// From this idle age on it is told that the server keeps what it was not known to keep.
+  private static let firstReportAge = Nanoseconds.milliseconds(100)
   /// A sentinel's survival is news, once, when it is well past twice the timeout that the window implies, and not before this much more
   /// than the window.
   private static let sentinelReportFloor = Nanoseconds.milliseconds(200)

@@ -17,6 +17,8 @@ struct PoolModel {
     var uses: UInt32
     /// Grows with every time that a connection goes idle: the youngest has the greatest.
     var order: Int
+    /// An idle connection: when it is told that the server keeps it.
+    var reportAge = Nanoseconds.milliseconds(100)
   }
 
   struct Waiter {
@@ -160,6 +162,14 @@ struct PoolModel {
         }
       }
     }
+    let waiting = connections.filter { $0.state == .idle }
+    if let oldest = waiting.min(by: { $0.order < $1.order }), oldest.uses > 0 {
+      let age = now.since(oldest.idleSince)
+      if age >= oldest.reportAge, bounds.isNews(reuseAt: age) {
+        steps.insert(.sentinelSurvived(oldest.id, idleAge: age, close: false))
+        connections[self.index(of: oldest.id)].reportAge = age * 5 / 4
+      }
+    }
     for connection in connections {
       guard case .sentinel(let reportAge) = connection.state else { continue }
       let age = now.since(connection.idleSince)
@@ -219,6 +229,7 @@ struct PoolModel {
         && (idempotent || idleAge < bounds.provenAge)
         && now.since(connection.openedAt) < min(settings.maximumConnectionAge, bounds.connectionAgeLimit)
         && connection.uses < min(settings.maximumUses, bounds.usesLimit)
+        && (idempotent || connection.uses > 0 || idleAge < .milliseconds(10))
     }
     return candidates.max { connections[$0].order < connections[$1].order }
   }
@@ -247,6 +258,7 @@ struct PoolModel {
     connections[index].state = .idle
     connections[index].idleSince = now
     connections[index].order = order
+    connections[index].reportAge = .milliseconds(100)
     return closed
   }
 
