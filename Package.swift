@@ -57,7 +57,7 @@ let package = Package(
       name: "Support",
       dependencies: ["Core", "Host", .product(name: "Logging", package: "swift-log")],
       path: "Sources/Support",
-      exclude: ["Simulator", "Simulate"],
+      exclude: ["RaceProgram", "Simulator", "Simulate"],
       swiftSettings: strict),
     // Simulator: Core's policy against a simulated network, in virtual time. Pure, so that a seed is a whole run.
     .target(
@@ -71,11 +71,16 @@ let package = Package(
       dependencies: ["Simulator", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Support/Simulate",
       swiftSettings: strict),
+    .executableTarget(
+      name: "race",
+      dependencies: ["Core", "Host", "Support", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Support/RaceProgram",
+      swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
     .testTarget(name: "HostTests", dependencies: ["Host", "Core", "Support"], swiftSettings: strict),
-    .testTarget(name: "SupportTests", dependencies: ["Support", "Simulator", "Core"], swiftSettings: strict),
+    .testTarget(name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Core"], swiftSettings: strict),
     .testTarget(name: "AppTests", dependencies: ["photofinish", "Host", "Core", "Support"], swiftSettings: strict),
   ]
 )

@@ -156,6 +156,10 @@ struct OriginLoop: ~Copyable {
   }
 
   private mutating func endIdle(_ connection: OriginConnection) {
+    if shared.state.withLock({ $0.script.looks }), case .bytes = Socket.glance(connection.descriptor.number) {
+      setDeadline(connection, MonotonicClock.now.advanced(by: Self.patience))
+      return descriptorReady(connection, [.readable, .peerClosed])
+    }
     let way = shared.state.withLock { state in
       state.counters.idleEnds += 1
       if state.script.atIdle == .farewell { state.counters.farewells += 1 }

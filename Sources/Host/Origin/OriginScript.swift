@@ -53,6 +53,9 @@ package struct OriginScript: Equatable, Sendable {
   /// The idle time is drawn anew for each response, evenly from `idle` plus or minus this.
   package var jitter = Nanoseconds.zero
   package var atIdle = IdleEnd.close
+  /// Looks for a request that has just arrived before it ends an idle connection, and serves that instead. Without it,
+  /// a request that arrives with the timer is closed upon unread, and its sender sees a RST.
+  package var looks = true
   package var hint = Hint.none
   /// Requests after which a connection is closed.
   package var requests: Int?
@@ -81,6 +84,7 @@ package struct OriginScript: Equatable, Sendable {
     at-idle=close | abort | half-close | half-close-abort | farewell
                                 what it does then: FIN, RST, FIN and read on, FIN and RST once
                                 it has read a request, or an unasked 408 and FIN
+    look=yes | no               whether it looks for a request before it does that
     jitter=25ms                 draws each idle time from idle plus or minus this
     hint=none | truthful | 5s   the Keep-Alive: timeout=N that it sends
     requests=100                closes a connection after so many
@@ -114,6 +118,7 @@ package struct OriginScript: Equatable, Sendable {
     switch name {
     case "idle": idle = value == "never" ? nil : try Self.time(value)
     case "at-idle": atIdle = try Self.choice(value)
+    case "look": looks = try Self.truth(value)
     case "jitter": jitter = try Self.time(value)
     case "hint":
       switch value {

@@ -6,6 +6,13 @@ package enum BuiltProgram {
   /// The path of `photofinish` beside the test bundle.
   package static var photofinish: String { directory + "/photofinish" }
 
+  /// The path of Tests/Fixtures in the checkout that the tests were built from.
+  package static var fixtures: String {
+    // This file is Sources/Support/Programs/BuiltProgram.swift.
+    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
+      + "/Tests/Fixtures"
+  }
+
   /// Where the test bundle lies.
   private static var directory: String {
     // The test runner gets the bundle's path; without it, it is the bundle itself.
