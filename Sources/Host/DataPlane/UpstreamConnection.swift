@@ -75,6 +75,9 @@ final class Server {
   var isActive = true
   var sweepAt = Instant.distantFuture
   var budget = ReplayBudget()
+  /// Connects that failed in a row, and until when the other servers are preferred for that.
+  private var connectFailures = 0
+  private var avoidedUntil = Instant(nanoseconds: 0)
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
   var refreshedAt = Instant(nanoseconds: 0)
@@ -84,6 +87,32 @@ final class Server {
     self.record = record
     self.index = index
     pool = Pool(settings: settings)
+  }
+
+  private static let shortestAvoidance = Nanoseconds.milliseconds(100)
+  private static let longestAvoidance = Nanoseconds.seconds(10)
+
+  /// Whether other servers are to be asked first: connects to this one have failed of late.
+  func isAvoided(at now: Instant) -> Bool { now < avoidedUntil }
+
+  /// The server was chosen. One that has failed is tried by one request at a time.
+  func chosen(at now: Instant) {
+    if connectFailures > 0 { avoidedUntil = now.advanced(by: avoidance) }
+  }
+
+  func connectFailed(at now: Instant) {
+    connectFailures += 1
+    avoidedUntil = now.advanced(by: avoidance)
+  }
+
+  func connectSucceeded() {
+    connectFailures = 0
+    avoidedUntil = Instant(nanoseconds: 0)
+  }
+
+  /// Doubles with each failure.
+  private var avoidance: Nanoseconds {
+    min(Self.shortestAvoidance * (1 << Int64(min(connectFailures, 10))), Self.longestAvoidance)
   }
 
   func place(_ connection: UpstreamConnection) {

@@ -28,15 +28,19 @@ extension Worker {
     follow(admission, for: client, at: server)
   }
 
-  /// The servers take turns; those that refused this exchange come last.
+  /// The servers take turns; those that refused this exchange, or connects of late, come last.
   private func chooseServer(refusedBy refused: UInt64) -> Server? {
     var fallback: Server?
     for _ in 0..<servers.count {
       nextServer = nextServer + 1 < servers.count ? nextServer + 1 : 0
       let server = servers[nextServer]
       guard server.isActive else { continue }
-      if refused == 0 || refused & 1 << UInt64(server.index % 64) == 0 { return server }
-      fallback = server
+      if refused & 1 << UInt64(server.index % 64) == 0, !server.isAvoided(at: now) {
+        server.chosen(at: now)
+        return server
+      }
+      // Rather one that was not asked yet than one that has just refused.
+      if fallback == nil || refused & 1 << UInt64(server.index % 64) == 0 { fallback = server }
     }
     return fallback
   }
@@ -181,6 +185,7 @@ extension Worker {
     upstream.isWritable = true
     upstream.openedAt = now
     counters.upstreamConnectionsOpened &+= 1
+    server.connectSucceeded()
     if let token = upstream.client, let client = clients.element(token), client.upstream === upstream {
       client.upstream = nil
     }
@@ -227,6 +232,7 @@ extension Worker {
   private func connectFailed(_ client: ClientConnection, at server: Server, cause: FailureCause) {
     client.call.stage = .none
     client.call.refusedBy |= 1 << UInt64(server.index % 64)
+    server.connectFailed(at: now)
     follow(client.call.machine.connectFailed(cause, budget: &server.budget, now: now), for: client)
   }
 
