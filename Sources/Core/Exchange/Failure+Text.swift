@@ -172,7 +172,7 @@ extension NotReplayed {
       "It is not sent again, since its method is not idempotent and nothing proves that it was not delivered."
     case .switchedOff:
       "It is not sent again, since the replay of methods that are not idempotent is switched off."
-    case .responsePassedOn: "The client has a part of the response already, which was broken off."
+    case .responsePassedOn: "It is not sent again, since a part of the response has been passed on."
     case .bodyNotKept: "It cannot be sent again, since its body is larger than what is kept for that."
     case .tooManyReplays: "It is not sent again after \(attempts) attempts."
     case .tooManyFreshLosses:

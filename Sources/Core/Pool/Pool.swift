@@ -268,11 +268,10 @@ package struct Pool: ~Copyable {
   ) -> Returned {
     let slot = endLease(lease)
     slots[Int(slot)].idleSince = now
-    if let reason = reasonToClose(slot, reusable: reusable, bounds: bounds, now: now) {
+    if let reason = reasonToClose(slots[Int(slot)], reusable: reusable, bounds: bounds, now: now) {
       if reason == .learnedLimit, bounds.leaseLimit == .zero, sentinels.count < settings.maximumSentinels,
         waitingCount == 0
       {
-        slots[Int(slot)].state = .sentinel
         standSentinel(slot, bounds: bounds)
         return .keptIdle(close: nil)
       }
@@ -301,7 +300,7 @@ package struct Pool: ~Copyable {
   /// What is known of a connection, for the learner and the log; ask before ``connectionClosed(_:now:)``.
   package func facts(of connection: ConnectionID, now: Instant) -> LeaseFacts {
     let slot = checked(connection)
-    return facts(slot, now: now)
+    return Pool.facts(of: slots[Int(slot)], at: slot, now: now)
   }
 
   /// Whether the pool still knows the connection: an event that was under way may name one that is gone.
@@ -374,7 +373,6 @@ package struct Pool: ~Copyable {
       }
       Pool.unlink(slot, from: &idle, in: &slots)
       guard sentinels.count < settings.maximumSentinels else { return .close(free(slot), .idleWindow) }
-      slots[Int(slot)].state = .sentinel
       standSentinel(slot, bounds: bounds)
     }
     var next = Instant.distantFuture
@@ -487,9 +485,12 @@ package struct Pool: ~Copyable {
   }
 
   private mutating func lease(_ slot: UInt32, to exchange: ExchangeID, now: Instant) -> Lease {
-    let facts = facts(slot, now: now)
-    slots[Int(slot)].uses += 1
-    slots[Int(slot)].state = .leased
+    // Read once and written once: every access to the table is checked.
+    var entry = slots[Int(slot)]
+    let facts = Pool.facts(of: entry, at: slot, now: now)
+    entry.uses += 1
+    entry.state = .leased
+    slots[Int(slot)] = entry
     leasedCount += 1
     return Lease(facts: facts, exchange: exchange)
   }
@@ -504,22 +505,22 @@ package struct Pool: ~Copyable {
     return slot
   }
 
-  private func facts(_ slot: UInt32, now: Instant) -> LeaseFacts {
-    let idleAge = now.since(slots[Int(slot)].idleSince)
+  private static func facts(of entry: Slot, at slot: UInt32, now: Instant) -> LeaseFacts {
+    let idleAge = now.since(entry.idleSince)
     return LeaseFacts(
-      connection: identifier(slot), idleAge: idleAge,
-      connectionAge: now.since(slots[Int(slot)].openedAt),
-      uses: slots[Int(slot)].uses, lookFirst: idleAge > EvidenceRule.unguardedIdleAge)
+      connection: ConnectionID(slot: slot, generation: entry.generation), idleAge: idleAge,
+      connectionAge: now.since(entry.openedAt), uses: entry.uses,
+      lookFirst: idleAge > EvidenceRule.unguardedIdleAge)
   }
 
-  private func reasonToClose(_ slot: UInt32, reusable: Bool, bounds: IdleBounds, now: Instant) -> CloseReason? {
+  private func reasonToClose(_ entry: Slot, reusable: Bool, bounds: IdleBounds, now: Instant) -> CloseReason? {
     if !reusable { return .notReusable }
     if isDraining { return .draining }
     if !settings.reuses { return .reuseOff }
-    if slots[Int(slot)].uses >= settings.maximumUses { return .maximumUses }
-    let age = now.since(slots[Int(slot)].openedAt)
+    if entry.uses >= settings.maximumUses { return .maximumUses }
+    let age = now.since(entry.openedAt)
     if age >= settings.maximumConnectionAge { return .maximumConnectionAge }
-    if bounds.leaseLimit <= .zero || age >= bounds.connectionAgeLimit || slots[Int(slot)].uses >= bounds.usesLimit {
+    if bounds.leaseLimit <= .zero || age >= bounds.connectionAgeLimit || entry.uses >= bounds.usesLimit {
       return .learnedLimit
     }
     if firstWaiter != Pool.none {
@@ -540,10 +541,11 @@ package struct Pool: ~Copyable {
       Pool.unlink(oldest, from: &idle, in: &slots)
       closed = free(oldest)
     }
-    slots[Int(slot)].state = .idle
-    slots[Int(slot)].idleSince = now
-    slots[Int(slot)].reportAge = Pool.firstReportAge
-    Pool.link(slot, into: &idle, in: &slots)
+    var entry = slots[Int(slot)]
+    entry.state = .idle
+    entry.idleSince = now
+    entry.reportAge = Pool.firstReportAge
+    Pool.link(slot, entry, into: &idle, in: &slots)
     return closed
   }
 
@@ -556,8 +558,10 @@ package struct Pool: ~Copyable {
   private static let sentinelReportFloor = Nanoseconds.milliseconds(200)
 
   private mutating func standSentinel(_ slot: UInt32, bounds: IdleBounds) {
-    slots[Int(slot)].reportAge = max(bounds.leaseLimit * 22 / 10, bounds.leaseLimit + Pool.sentinelReportFloor)
-    Pool.link(slot, into: &sentinels, in: &slots)
+    var entry = slots[Int(slot)]
+    entry.state = .sentinel
+    entry.reportAge = max(bounds.leaseLimit * 22 / 10, bounds.leaseLimit + Pool.sentinelReportFloor)
+    Pool.link(slot, entry, into: &sentinels, in: &slots)
   }
 
   // MARK: - Room
@@ -623,9 +627,12 @@ package struct Pool: ~Copyable {
 
   // MARK: - Lists
 
-  private static func link(_ slot: UInt32, into list: inout SlotList, in slots: inout [Slot]) {
-    slots[Int(slot)].previous = Pool.none
-    slots[Int(slot)].next = list.youngest
+  /// Writes the entry of a slot as the youngest of a list.
+  private static func link(_ slot: UInt32, _ unlinked: Slot, into list: inout SlotList, in slots: inout [Slot]) {
+    var entry = unlinked
+    entry.previous = Pool.none
+    entry.next = list.youngest
+    slots[Int(slot)] = entry
     if list.youngest != Pool.none {
       slots[Int(list.youngest)].previous = slot
     } else {
@@ -640,8 +647,6 @@ package struct Pool: ~Copyable {
     let next = slots[Int(slot)].next
     if previous != Pool.none { slots[Int(previous)].next = next } else { list.youngest = next }
     if next != Pool.none { slots[Int(next)].previous = previous } else { list.oldest = previous }
-    slots[Int(slot)].previous = Pool.none
-    slots[Int(slot)].next = Pool.none
     list.count -= 1
   }
 

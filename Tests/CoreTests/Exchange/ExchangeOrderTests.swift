@@ -21,6 +21,7 @@ struct ExchangeOrderTests {
     var phase = Phase.acquiring
     var wrote = false
     var passedOn = false
+    var passedInterim = false
     var recordLost = false
     var replays = 0
     var connectReplays = 0
@@ -30,7 +31,7 @@ struct ExchangeOrderTests {
 
     /// Whether the words allow a replay on this verdict.
     func mayReplay(_ verdict: Verdict) -> Bool {
-      if passedOn || recordLost || replays >= Int(policy.maximumReplays) { return false }
+      if passedOn || passedInterim || recordLost || replays >= Int(policy.maximumReplays) { return false }
       if freshLosses >= Int(policy.maximumFreshLosses) { return false }
       if idempotent { return true }
       guard policy.nonIdempotent == .proven else { return false }
@@ -139,10 +140,11 @@ struct ExchangeOrderTests {
         let isAnswer = couldAnswer && model.wrote
         #expect((fate == .passOn) == isAnswer, "\(path)")
         if isAnswer {
-          model.phase = isInterim ? .passingOn : .answering
+          // After an interim response the final one is still to come.
+          model.phase = isInterim ? .attempting : .answering
           if isInterim {
-            exchange.responsePassedOn()
-            model.passedOn = true
+            exchange.interimPassedOn()
+            model.passedInterim = true
           }
         } else {
           model.phase = .judging

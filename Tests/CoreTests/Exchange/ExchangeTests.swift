@@ -192,19 +192,37 @@ struct ExchangeTests {
             .unaskedResponse, verdict: .delivered, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)))
   }
 
-  @Test("Once a byte was passed on, the client's response is broken off", arguments: [false, true])
-  func endWithinResponse(interimOnly: Bool) {
+  @Test("Once a byte was passed on, the client's response is broken off")
+  func endWithinResponse() {
     let exchange = Scene.attempt(idempotent: true)
-    let fate = exchange.headArrived(isInterim: interimOnly, couldAnswer: true)
-    #expect(fate == .passOn)
+    #expect(exchange.headArrived(couldAnswer: true) == .passOn)
     exchange.exchange.responsePassedOn()
-    let end = exchange.ended(Scene.closedAfterReading)
     #expect(
-      end
+      exchange.ended(Scene.closedAfterReading)
         == .abortClient(
           Failure(
             .closedWithinResponse, verdict: .delivered, lease: Scene.reused, attempts: 1,
             notReplayed: .responsePassedOn)))
+  }
+
+  @Test("After an interim response the client can still be answered with an error, but nothing is replayed")
+  func endAfterInterim() {
+    let exchange = Scene.attempt(idempotent: true)
+    #expect(exchange.headArrived(isInterim: true, couldAnswer: true) == .passOn)
+    exchange.exchange.interimPassedOn()
+    #expect(
+      exchange.ended(Scene.closedAfterReading)
+        == .fail(
+          Failure(
+            .closedBeforeResponse, verdict: .delivered, lease: Scene.reused, attempts: 1,
+            notReplayed: .responsePassedOn)))
+    let answered = Scene.attempt(idempotent: true)
+    #expect(answered.headArrived(isInterim: true, couldAnswer: true) == .passOn)
+    answered.exchange.interimPassedOn()
+    #expect(answered.headArrived(couldAnswer: true) == .passOn)
+    answered.exchange.responsePassedOn()
+    answered.exchange.responseEnded()
+    #expect(answered.exchange.isFinished)
   }
 
   @Test("An answer that broke off before a byte of it was passed on may be asked for again, if idempotent")
