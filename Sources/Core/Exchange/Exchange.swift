@@ -340,7 +340,7 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// No byte came for too long: `.responseTimeout` before the head, `.idleBodyTimeout` within the response.
+  /// Nothing moved for too long: `.sendTimeout` while the request is sent, `.responseTimeout` before the head, `.idleBodyTimeout` within the response.
   package mutating func timedOut(_ cause: FailureCause, observation: Observation) -> AttemptEnd {
     switch state {
     case .attempting(let attempt), .judging(let attempt), .answering(let attempt):

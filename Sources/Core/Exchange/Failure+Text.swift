@@ -31,6 +31,7 @@ extension Failure {
     case .poolQueueFull, .waitTimeout: "Allow more connections to the server, add servers, or make it answer faster."
     case .poolDraining: ""
     case .descriptorLimit: "Raise the limit of open files (LimitNOFILE, ulimit -n), or lower the limits of connections."
+    case .sendTimeout: "Find out why the server does not read its requests, or raise the timeout of idle bodies."
     case .responseTimeout:
       switch verdict {
       case .unknown, .neverSent, .neverDelivered:
@@ -73,7 +74,8 @@ extension Failure {
     switch cause {
     case .race, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
     case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .connectFailed, .poolQueueFull, .waitTimeout,
-      .poolDraining, .descriptorLimit, .idleBodyTimeout, .closedWithinResponse, .resetWithinResponse, .invalidResponse,
+      .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .closedWithinResponse, .resetWithinResponse,
+      .invalidResponse,
       .doesNotSpeakHTTP, .upgradeFailed, .proxyError:
       false
     }
@@ -90,6 +92,7 @@ extension Failure {
     case .waitTimeout(let span): "no connection free within \(span.spoken)"
     case .poolDraining: "server is taken out of service"
     case .descriptorLimit: "no file descriptor left"
+    case .sendTimeout(let span): "request not taken for \(span.spoken)"
     case .responseTimeout(let span): "no response within \(span.spoken)"
     case .idleBodyTimeout(let span): "response stalled for \(span.spoken)"
     case .race: "keep-alive race"
@@ -117,6 +120,7 @@ extension Failure {
     case .waitTimeout(let span): "All connections to \(server) were busy, and none became free within \(span.spoken)."
     case .poolDraining: "\(server) is being taken out of service."
     case .descriptorLimit: "No file descriptor was left for a connection to \(server)."
+    case .sendTimeout(let span): "\(server) took nothing more of the request for \(span.spoken)."
     case .responseTimeout(let span): "\(server) did not answer within \(span.spoken)."
     case .idleBodyTimeout(let span): "\(server) sent nothing more of its response for \(span.spoken)."
     case .race:

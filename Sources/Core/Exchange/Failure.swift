@@ -13,6 +13,8 @@ package enum FailureCause: Sendable, Hashable {
   case poolDraining
   case descriptorLimit
   // After sending.
+  /// The server took nothing more of the request.
+  case sendTimeout(after: Nanoseconds)
   case responseTimeout(after: Nanoseconds)
   case idleBodyTimeout(after: Nanoseconds)
   /// The keep-alive race: a connection that had idled was closed while the request was on its way.
@@ -63,7 +65,7 @@ package struct Failure: Sendable, Hashable {
       .upgradeFailed:
       502
     case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit: 503
-    case .connectTimeout, .responseTimeout, .idleBodyTimeout: 504
+    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout: 504
     case .proxyError: 502
     }
   }
@@ -79,6 +81,7 @@ package struct Failure: Sendable, Hashable {
     case .poolQueueFull, .waitTimeout: "connection_limit_reached"
     case .poolDraining: "destination_unavailable"
     case .descriptorLimit: "proxy_internal_error"
+    case .sendTimeout: "connection_write_timeout"
     case .responseTimeout: "http_response_timeout"
     case .idleBodyTimeout: "connection_read_timeout"
     case .race, .closedBeforeResponse, .resetBeforeResponse: "connection_terminated"

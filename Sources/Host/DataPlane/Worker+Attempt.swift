@@ -159,6 +159,11 @@ extension Worker {
     timedOut(client, .responseTimeout(after: settings.timeouts.responseHead))
   }
 
+  /// The server takes nothing more of the request.
+  func serverStalled(_ client: ClientConnection) {
+    timedOut(client, .sendTimeout(after: settings.timeouts.bodyIdle))
+  }
+
   func responseBodyStalled(_ client: ClientConnection) {
     timedOut(client, .idleBodyTimeout(after: settings.timeouts.bodyIdle))
   }

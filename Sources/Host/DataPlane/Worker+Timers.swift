@@ -108,7 +108,8 @@ extension Worker {
     case .none: break
     case .connect: connectTimedOut(client)
     case .waiting: waitEnded(client)
-    case .sending, .responseHead: responseHeadTimedOut(client)
+    case .sending: serverStalled(client)
+    case .responseHead: responseHeadTimedOut(client)
     case .responseBody: responseBodyStalled(client)
     case .reset: resetWaitEnded(client)
     }

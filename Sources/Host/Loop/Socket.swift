@@ -126,6 +126,11 @@ package enum Socket {
     _ = pf_set_option(number, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
   }
 
+  /// Bounds the kernel's receive buffer (SO_RCVBUF), which otherwise grows with need.
+  package static func limitReceiveBuffer(_ number: Int32, to bytes: Int) {
+    _ = pf_set_option(number, SOL_SOCKET, SO_RCVBUF, Int32(clamping: bytes))
+  }
+
   /// Makes `close` send a RST and drop what was not sent (SO_LINGER 0).
   package static func abortOnClose(_ number: Int32) {
     _ = pf_set_abort_on_close(number)

@@ -119,6 +119,15 @@ package final class BlockingSocket {
     }
   }
 
+  /// Waits for the peer's FIN or RST without reading anything; tells whether it came.
+  package func waitForHangUp(atMost limit: Nanoseconds = .seconds(10)) -> Bool {
+    // POLLRDHUP, which needs a feature macro in C.
+    Self.wait(for: number, 0x2000, atMost: limit)
+  }
+
+  /// Bounds what the kernel takes for this socket before anybody reads it, instead of letting it grow with need.
+  package func limitReceiveBuffer(to bytes: Int) { Socket.limitReceiveBuffer(number, to: bytes) }
+
   package func shutdownWriting() { Socket.shutdownWriting(number) }
 
   package func close() { descriptor = nil }

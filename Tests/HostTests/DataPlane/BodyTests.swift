@@ -8,9 +8,12 @@ import Testing
 struct BodyTests {
   @Test(arguments: ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
   func methodAndTargetArePassedOn(method: String) throws {
-    try story(answering: { request in
-      "HTTP/1.1 201 Made\r\nContent-Length: 5\r\nX-From: server\r\n\r\n" + (request.method == "HEAD" ? "" : "hello")
-    }) { proxy, server in
+    try story(
+      { $0.upstream.idleWindow = false },
+      answering: { request in
+        "HTTP/1.1 201 Made\r\nContent-Length: 5\r\nX-From: server\r\n\r\n" + (request.method == "HEAD" ? "" : "hello")
+      }
+    ) { proxy, server in
       let client = try proxy.connect()
       for round in 1...3 {
         let response = try client.get("/a%20b?c=d;e&f=\(round)", "X-Mine: yes\r\n", method: method)
