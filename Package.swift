@@ -32,15 +32,18 @@ let package = Package(
       name: "CCompression", path: "Sources/Host/CCompression",
       linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
     .target(
+      name: "CProbeTLS", path: "Sources/Host/CProbeTLS",
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(
       name: "Host",
       dependencies: [
-        "Core", "CLinux", "CCompression",
+        "Core", "CLinux", "CCompression", "CProbeTLS",
         .product(name: "BasicContainers", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Sources/Host",
-      exclude: ["CLinux", "CCompression"],
+      exclude: ["CLinux", "CCompression", "CProbeTLS"],
       swiftSettings: strict),
     // App: the executable, one file a subcommand.
     .executableTarget(

@@ -8,6 +8,6 @@ struct Photofinish: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       ServeCommand.self, OriginCommand.self, WireCommand.self,
-      CaptureCommand.self, ExplainCommand.self,
+      CaptureCommand.self, ProbeCommand.self, ExplainCommand.self,
     ])
 }

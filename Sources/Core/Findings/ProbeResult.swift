@@ -1,0 +1,118 @@
+/// What one connection of a probe was for.
+package enum ProbePlan: Equatable, Sendable {
+  /// So many requests, then nothing until the server closes.
+  case idle(requests: Int)
+  /// As `idle`; when the server has closed, one more request is written.
+  case lateRequest
+  /// Nothing is ever sent.
+  case unused
+  /// The beginning of a request, and nothing more.
+  case halfSent
+  /// One request after the other until the server closes, at most so many.
+  case requests(limit: Int)
+  /// A request in HTTP/1.0, with or without `Connection: keep-alive`.
+  case version10(keepAlive: Bool)
+  /// A HEAD request, and another one behind it.
+  case head
+  /// A request, the given idle time, and another request.
+  case reuse(after: Nanoseconds)
+
+  /// A few words for a heading.
+  package var name: String {
+    switch self {
+    case .idle(let requests): "idle after \(requests) request\(requests == 1 ? "" : "s")"
+    case .lateRequest: "request after the close"
+    case .unused: "connection that is never used"
+    case .halfSent: "half a request"
+    case .requests: "requests per connection"
+    case .version10(keepAlive: false): "HTTP/1.0"
+    case .version10(keepAlive: true): "HTTP/1.0 with keep-alive"
+    case .head: "HEAD"
+    case .reuse(let age): "reuse after \(Double(age.milliseconds) / 1_000) s"
+    }
+  }
+}
+
+/// How a server ended a connection.
+package enum ProbeEnding: String, Sendable {
+  case fin = "FIN"
+  case reset = "RST"
+  /// TLS: close_notify, then the FIN.
+  case notified = "close_notify"
+  /// It did not, as long as the probe waited.
+  case open
+}
+
+/// What came of a request that was written after the server's FIN.
+package enum LateAnswer: String, Sendable {
+  case reset
+  case answered
+  case silence
+}
+
+/// What one connection of a probe showed.
+package struct ProbeObservation: Equatable, Sendable {
+  package var plan: ProbePlan
+  /// From the connect to its success.
+  package var connectTime: Nanoseconds?
+  /// Answers that came, and the status of the last.
+  package var answers = 0
+  package var status: Int?
+  package var ending = ProbeEnding.open
+  /// From the last byte received (or from the connect, or from the last byte sent, where none was) to the end.
+  package var age: Nanoseconds?
+  /// An answer announced the close.
+  package var closeWasAnnounced = false
+  package var advertisedTimeout: Int?
+  package var advertisedMaximum: Int?
+  /// Something came that was not asked for: its status, when it is HTTP.
+  package var unaskedStatus: Int?
+  package var late: LateAnswer?
+  /// The protocol that ALPN chose.
+  package var protocolName: String?
+  /// What went wrong with it.
+  package var problem: String?
+
+  package init(plan: ProbePlan) {
+    self.plan = plan
+  }
+}
+
+/// What a probe of a live server showed.
+package struct ProbeResult: Sendable {
+  package var target: String
+  package var isHTTP: Bool
+  package var observations: [ProbeObservation]
+  /// How long it waited for closes.
+  package var waited: Nanoseconds
+  /// The longest by which the prober itself was late.
+  package var lateness: Nanoseconds
+
+  package init(
+    target: String, isHTTP: Bool, observations: [ProbeObservation], waited: Nanoseconds, lateness: Nanoseconds = .zero
+  ) {
+    self.target = target
+    self.isHTTP = isHTTP
+    self.observations = observations
+    self.waited = waited
+    self.lateness = lateness
+  }
+
+  /// Idle ages at which it closed connections that had been used.
+  package var idleAges: [Nanoseconds] {
+    observations.compactMap { seen in
+      guard !seen.closeWasAnnounced, seen.ending != .open else { return nil }
+      switch seen.plan {
+      case .idle, .lateRequest: return seen.answers > 0 || !isHTTP ? seen.age : nil
+      case .unused: return isHTTP ? nil : seen.age
+      case .halfSent, .requests, .version10, .head, .reuse: return nil
+      }
+    }
+  }
+
+  /// How far a measured age may be from the truth: two round trips, ten milliseconds, and how late the prober was seen to be.
+  package var error: Nanoseconds { (roundTrip ?? .zero) * 2 + .milliseconds(10) + lateness }
+
+  /// The shortest connect: a round trip.
+  package var roundTrip: Nanoseconds? { observations.compactMap(\.connectTime).min() }
+}

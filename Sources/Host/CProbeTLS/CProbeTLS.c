@@ -1,0 +1,100 @@
+#include "CProbeTLS.h"
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct photofinish_probe_tls {
+  SSL_CTX *context;
+  SSL *connection;
+  int saved_errno;
+};
+
+photofinish_probe_tls *photofinish_probe_tls_open(int descriptor, const char *host, int verify) {
+  photofinish_probe_tls *tls = calloc(1, sizeof *tls);
+  if (!tls) return NULL;
+  tls->context = SSL_CTX_new(TLS_client_method());
+  if (tls->context) tls->connection = SSL_new(tls->context);
+  if (!tls->connection || SSL_set_fd(tls->connection, descriptor) != 1) {
+    photofinish_probe_tls_close(tls);
+    return NULL;
+  }
+  static const unsigned char protocols[] = "\x08http/1.1";
+  SSL_set_alpn_protos(tls->connection, protocols, sizeof protocols - 1);
+  SSL_set_tlsext_host_name(tls->connection, host);
+  if (verify) {
+    SSL_CTX_set_default_verify_paths(tls->context);
+    SSL_set1_host(tls->connection, host);
+    SSL_set_verify(tls->connection, SSL_VERIFY_PEER, NULL);
+  }
+  SSL_set_connect_state(tls->connection);
+  return tls;
+}
+
+void photofinish_probe_tls_close(photofinish_probe_tls *tls) {
+  SSL_free(tls->connection);
+  SSL_CTX_free(tls->context);
+  free(tls);
+}
+
+static int must_wait(photofinish_probe_tls *tls, int result) {
+  tls->saved_errno = errno;
+  int reason = SSL_get_error(tls->connection, result);
+  return reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
+}
+
+int photofinish_probe_tls_handshake(photofinish_probe_tls *tls) {
+  ERR_clear_error();
+  int result = SSL_do_handshake(tls->connection);
+  if (result == 1) return 1;
+  return must_wait(tls, result) ? 0 : -1;
+}
+
+int64_t photofinish_probe_tls_read(photofinish_probe_tls *tls, void *target, size_t count) {
+  ERR_clear_error();
+  errno = 0;
+  int result = SSL_read(tls->connection, target, count > 1 << 20 ? 1 << 20 : (int)count);
+  if (result > 0) return result;
+  if (must_wait(tls, result)) return -1;
+  int reason = SSL_get_error(tls->connection, result);
+  if (reason == SSL_ERROR_ZERO_RETURN) return 0;
+  // A FIN without close_notify: an error for OpenSSL 3, an end for whoever measures it.
+  if (reason == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return 0;
+  if (reason == SSL_ERROR_SYSCALL && tls->saved_errno == 0) return 0;
+  return -2;
+}
+
+int64_t photofinish_probe_tls_write(photofinish_probe_tls *tls, const void *source, size_t count) {
+  ERR_clear_error();
+  int result = SSL_write(tls->connection, source, count > 1 << 20 ? 1 << 20 : (int)count);
+  if (result > 0) return result;
+  return must_wait(tls, result) ? -1 : -2;
+}
+
+int photofinish_probe_tls_was_notified(photofinish_probe_tls *tls) {
+  return (SSL_get_shutdown(tls->connection) & SSL_RECEIVED_SHUTDOWN) != 0;
+}
+
+void photofinish_probe_tls_protocol(photofinish_probe_tls *tls, char *target, size_t count) {
+  const unsigned char *name = NULL;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(tls->connection, &name, &length);
+  snprintf(target, count, "%.*s", (int)length, name ? (const char *)name : "");
+}
+
+void photofinish_probe_tls_problem(photofinish_probe_tls *tls, char *target, size_t count) {
+  long verification = SSL_get_verify_result(tls->connection);
+  if (verification != X509_V_OK) {
+    snprintf(target, count, "the certificate is not accepted: %s", X509_verify_cert_error_string(verification));
+    return;
+  }
+  unsigned long code = ERR_peek_error();
+  if (code) {
+    ERR_error_string_n(code, target, count);
+  } else {
+    snprintf(target, count, "%s", tls->saved_errno ? strerror(tls->saved_errno) : "the connection ended");
+  }
+}
