@@ -18,9 +18,11 @@
 /// acknowledges nothing of this request, so it left before the request arrived. The RST says that what arrived after it met a
 /// socket that nobody can read from any more.
 ///
-/// What it tolerates: a server that half-closes while idle, then reads a request that it has made itself unable to answer, applies
-/// it, and aborts (SO_LINGER 0) before its delayed ACK leaves would look the same. No server is known to do this; one that half-closes and closes
-/// in the ordinary way acknowledges what it read, and the verdict is "delivered".
+/// What it tolerates: a server that half-closes while idle, goes on to read, acts on what it read, and is gone before its kernel's
+/// delayed ACK (40 ms) leaves. `close()` forgets that ACK, and a RST for the bytes that were not read, or `SO_LINGER` 0, then looks
+/// the same (measured on Linux: the head read, `close()`, then the body arrives). Such a server acts on a part of a request, or
+/// aborts, and has made itself unable to answer either way; none is known. One that reads the whole request and closes in the
+/// ordinary way acknowledges it, and the verdict is "delivered".
 package enum EvidenceRule {
   /// What to do about an attempt that ended without a usable response.
   package enum Judgement: Sendable, Hashable, BitwiseCopyable {
