@@ -54,6 +54,8 @@ package enum Scene: UInt8, Sendable, CaseIterable {
   case windowLearned
   case windowHinted
   case windowConverged
+  case windowConvergedWithJitter
+  case windowConvergedAnew
   case nonIdempotentTookFresh
   case idleTimeoutChanged
   case serverRestarted

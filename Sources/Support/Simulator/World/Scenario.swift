@@ -165,7 +165,7 @@ extension Scenario {
 // MARK: - Drawing a world
 
 extension Scenario {
-  /// The world of a seed. A third of all worlds are calm, so that the strict promises are tested; the rest is trouble.
+  /// The world of a seed. Many worlds are calm, so that the strict promises are tested; the rest is trouble.
   package static func drawn(seed: UInt64) -> Scenario {
     var random = RandomSource(seed: seed)
     var scenario = Scenario(seed: seed)
@@ -173,7 +173,12 @@ extension Scenario {
     scenario.drawServer(&random)
     scenario.drawClients(&random)
     scenario.drawProxy(&random)
-    if random.chance(perMille: 650) { scenario.drawTrouble(&random) }
+    let mood = random.below(1_000)
+    if mood < 600 {
+      scenario.drawTrouble(&random)
+    } else if mood < 750 {
+      scenario.drawFickleness(&random)
+    }
     return scenario
   }
 
@@ -232,6 +237,21 @@ extension Scenario {
     if random.chance(perMille: 100) { proxy.policy.maximumReplays = UInt8(random.below(3)) }
     if random.chance(perMille: 100) { proxy.policy.maximumFreshLosses = UInt8(random.between(1, 5)) }
     if random.chance(perMille: 100) { proxy.policy.maximumConnectReplays = UInt8(random.between(1, 2)) }
+  }
+
+  /// A server that only closes what idles, but not always after the same time: is its patience learned, and learned anew?
+  private mutating func drawFickleness(_ random: inout RandomSource) {
+    proxy.window = IdleWindow.Settings()
+    proxy.pool = PoolSettings()
+    server.hint = .none
+    server.maximumRequests = .max
+    if random.chance(perMille: 500) {
+      server.idleJitter = random.span(.milliseconds(1), server.idleTimeout / 3)
+    } else {
+      server.changedIdleTimeout = random.span(.milliseconds(60), .seconds(4))
+      server.changesAt = Instant(nanoseconds: random.below(Nanoseconds.seconds(30).count))
+    }
+    clients.requestsEach += 10
   }
 
   /// What goes wrong beside the idle closes.

@@ -403,9 +403,13 @@ extension World {
       case .waiting(let ticket): thread.pool.waitingExchangeLeft(ticket)
       case .connecting:
         guard let connection = requests[at].upstream else { break }
-        thread.pool.connectingExchangeLeft(upstreams[Int(connection)].id)
-        upstreams[Int(connection)].request = nil
         requests[at].upstream = nil
+        upstreams[Int(connection)].request = nil
+        if random.chance(perMille: 500) {
+          thread.pool.connectingExchangeLeft(upstreams[Int(connection)].id)
+        } else {
+          abandonConnect(connection)
+        }
       case .none, .leased, .judging: break
       }
       requests[at].stage = .none

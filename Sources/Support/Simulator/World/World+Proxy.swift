@@ -214,6 +214,14 @@ extension World {
     use(room, of: thread)
   }
 
+  /// Nobody waits for it any more, and it is not wanted for others.
+  func abandonConnect(_ connection: Int32) {
+    let thread = threads[Int(upstreams[Int(connection)].thread)]
+    let room = thread.pool.connectFailed(upstreams[Int(connection)].id, now: now)
+    discard(connection)
+    use(room, of: thread)
+  }
+
   func connectTimedOut(_ connection: Int32) {
     guard upstreams[Int(connection)].isConnecting, !upstreams[Int(connection)].isClosed else { return }
     coverage.saw(.connectTimedOut)
@@ -328,7 +336,7 @@ extension World {
     case .bytes, .endOfFile: how = .fin
     case .failed: how = .reset
     }
-    idleClosesSeen += 1
+    noteSeenClose(facts)
     note("c\(connection) is found closed at an idle age of \(Double(facts.idleAge.count) / 1e6) ms")
     let roundTrip = network[EndpointID(connection, .proxy)].smoothedRoundTrip
     learn {

@@ -79,7 +79,7 @@ final class World {
   var upstreams: [Upstream] = []
   var window: IdleWindow
   var lastHint: (seconds: Int32, told: Instant)?
-  var idleClosesSeen = 0
+  var seenCloses = SeenCloses()
 
   /// The last events in words; nil unless somebody will read them.
   var trace: Trace?
