@@ -62,6 +62,10 @@ package struct Exchange: Sendable {
   /// wants to know.
   package private(set) var lastEndWasRace = false
 
+  /// Whether that attempt met silence: sent on a reused connection, and not one byte of it acknowledged however often the kernel sent it
+  /// again. The connection had been forgotten, by the server or by something on the way; no FIN will ever tell.
+  package private(set) var lastEndWasSilent = false
+
   /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely as old.
   package static let maximumStaleLooks: UInt8 = 2
 
@@ -344,8 +348,11 @@ package struct Exchange: Sendable {
   package mutating func timedOut(_ cause: FailureCause, observation: Observation) -> AttemptEnd {
     switch state {
     case .attempting(let attempt), .judging(let attempt), .answering(let attempt):
-      let verdict = EvidenceRule.judgeAfterWait(completed(observation, of: attempt))
+      let observation = completed(observation, of: attempt)
+      let verdict = EvidenceRule.judgeAfterWait(observation)
       lastVerdict = verdict
+      lastEndWasRace = false
+      lastEndWasSilent = isSilent(attempt, observation)
       return fail(cause, verdict: verdict, lease: attempt.lease, notReplayed: .timedOut)
     case .passingOn(let attempt):
       lastVerdict = .delivered
@@ -355,6 +362,57 @@ package struct Exchange: Sendable {
     case .acquiring, .finished:
       preconditionFailure("only an attempt can time out; a wait for a connection is refused")
     }
+  }
+
+  // MARK: - Silence
+
+  /// When to look whether the request of an attempt arrived at all, counted from its first byte; `nil` when there is no need.
+  ///
+  /// A firewall or a NAT forgets connections that idle for long, and says nothing. What is sent on one of them is neither acknowledged nor
+  /// reset, and the client would wait for the whole response timeout. A server's kernel acknowledges within a round trip and some
+  /// milliseconds, however busy its application is.
+  ///
+  /// - Parameter retransmissionTimeout: `tcpi_rto`.
+  package func silencePatience(retransmissionTimeout: Nanoseconds) -> Nanoseconds? {
+    guard case .attempting(let attempt) = state, isIdempotent, attempt.lease.isReused,
+      attempt.lease.idleAge >= Exchange.forgettingAge
+    else { return nil }
+    // Three transmissions and their time: two losses in a row are no proof of anything, but silence then is more than loss.
+    let patience = retransmissionTimeout * 3
+    return min(max(patience, Exchange.minimumPatience), Exchange.maximumPatience)
+  }
+
+  /// Middleboxes that forget connections sooner than this break everything, and are mended by their owners.
+  package static let forgettingAge = Nanoseconds.seconds(10)
+  package static let minimumPatience = Nanoseconds.seconds(1)
+  package static let maximumPatience = Nanoseconds.seconds(5)
+
+  package enum AfterSilence: Sendable, Hashable {
+    /// Bytes arrived, or the request cannot be replayed: go on waiting for the response.
+    case wait
+    case end(AttemptEnd)
+  }
+
+  /// The time of ``silencePatience(retransmissionTimeout:)`` is over and no byte of a response has come.
+  package mutating func silenceLasted(
+    _ observation: Observation, budget: inout ReplayBudget, now: Instant
+  ) -> AfterSilence {
+    guard case .attempting(let attempt) = state else { return .wait }
+    let observation = completed(observation, of: attempt)
+    guard isSilent(attempt, observation), observation.reading == .open, observation.error == nil,
+      objection(to: .unknown) == nil, budget.take(proven: false, now: now)
+    else { return .wait }
+    lastVerdict = .unknown
+    lastEndWasRace = false
+    lastEndWasSilent = true
+    replays &+= 1
+    state = .acquiring
+    return .end(.replayAfresh(.unknown))
+  }
+
+  private func isSilent(_ attempt: Attempt, _ observation: Observation) -> Bool {
+    attempt.lease.isReused && observation.bytesSent > 0 && observation.acknowledgement == .unmoved
+      && !attempt.sawUnaskedResponse
   }
 
   // MARK: - The client
@@ -404,7 +462,8 @@ package struct Exchange: Sendable {
     _ attempt: Attempt, verdict: Verdict, observation: Observation, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
     lastVerdict = verdict
-    lastEndWasRace = isRace(attempt, verdict)
+    lastEndWasSilent = observation.error == .timedOut && isSilent(attempt, observation)
+    lastEndWasRace = !lastEndWasSilent && isRace(attempt, verdict)
     let isLoss = !verdict.provesNoDelivery
     if isLoss, !attempt.lease.isReused { freshLosses &+= 1 }
     if let reason = objection(to: verdict) {
@@ -440,6 +499,7 @@ package struct Exchange: Sendable {
   private func cause(of attempt: Attempt, observation: Observation, verdict: Verdict) -> FailureCause {
     if case .answering = state { return withinResponse(observation) }
     if attempt.sawUnaskedResponse { return .unaskedResponse }
+    if lastEndWasSilent { return .forgotten }
     if isRace(attempt, verdict) { return .race }
     switch observation.reading {
     case .endOfFile: return .closedBeforeResponse

@@ -39,6 +39,8 @@ extension Failure {
       case .delivered, nil: "Find out what the server does with this request, or raise the response timeout."
       }
     case .idleBodyTimeout: "Find out why the server stalls within a response, or raise the timeout of idle bodies."
+    case .forgotten:
+      "Look for a firewall, a NAT or a load balancer that forgets idle connections, and lower the idle age at which they are reused."
     case .race: racePrevention
     case .closedBeforeResponse, .resetBeforeResponse:
       "Look into the server's own log: it may have crashed, been restarted, or run into a limit of its own."
@@ -72,7 +74,7 @@ extension Failure {
   /// Whether the end of an attempt is what failed, so that its evidence matters.
   private var tellsVerdict: Bool {
     switch cause {
-    case .race, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
+    case .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
     case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .connectFailed, .poolQueueFull, .waitTimeout,
       .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .closedWithinResponse, .resetWithinResponse,
       .invalidResponse,
@@ -96,6 +98,7 @@ extension Failure {
     case .responseTimeout(let span): "no response within \(span.spoken)"
     case .idleBodyTimeout(let span): "response stalled for \(span.spoken)"
     case .race: "keep-alive race"
+    case .forgotten: "connection forgotten on its way"
     case .closedBeforeResponse: "closed before a response"
     case .resetBeforeResponse: "reset before a response"
     case .closedWithinResponse: "closed within the response"
@@ -125,6 +128,8 @@ extension Failure {
     case .idleBodyTimeout(let span): "\(server) sent nothing more of its response for \(span.spoken)."
     case .race:
       "The request met the close of its connection: \(server) closed it\(leaseText) while the request was on its way."
+    case .forgotten:
+      "The connection to \(server)\(leaseText) was gone without a word: nothing that was sent on it arrived."
     case .closedBeforeResponse: "\(server) closed the connection\(leaseText) without a response."
     case .resetBeforeResponse: "\(server) reset the connection\(leaseText) without a response."
     case .closedWithinResponse: "\(server) closed the connection within its response."

@@ -19,6 +19,8 @@ package enum FailureCause: Sendable, Hashable {
   case idleBodyTimeout(after: Nanoseconds)
   /// The keep-alive race: a connection that had idled was closed while the request was on its way.
   case race
+  /// A connection that had idled is gone without a FIN or RST: not one byte of the request was acknowledged.
+  case forgotten
   /// Closed in order (FIN) before a response.
   case closedBeforeResponse
   /// Reset, or another error, before a response.
@@ -65,7 +67,7 @@ package struct Failure: Sendable, Hashable {
       .upgradeFailed:
       502
     case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit: 503
-    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout: 504
+    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .forgotten: 504
     case .proxyError: 502
     }
   }
@@ -84,6 +86,7 @@ package struct Failure: Sendable, Hashable {
     case .sendTimeout: "connection_write_timeout"
     case .responseTimeout: "http_response_timeout"
     case .idleBodyTimeout: "connection_read_timeout"
+    case .forgotten: "connection_write_timeout"
     case .race, .closedBeforeResponse, .resetBeforeResponse: "connection_terminated"
     case .closedWithinResponse, .resetWithinResponse: "http_response_incomplete"
     case .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP: "http_protocol_error"

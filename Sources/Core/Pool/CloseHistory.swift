@@ -11,6 +11,8 @@ struct CloseHistory: Sendable {
       case timeout
       /// Different idle ages at one time: a restart, most likely.
       case sweep
+      /// No close was seen: something had forgotten the connection when it was used. Only what came through speaks against it.
+      case forgotten
       /// No close: a connection was still open at this idle age.
       case survival
     }
@@ -30,8 +32,16 @@ struct CloseHistory: Sendable {
 
     var isClose: Bool {
       switch kind {
-      case .timeout, .sweep: true
+      case .timeout, .sweep, .forgotten: true
       case .survival: false
+      }
+    }
+
+    /// Whether the server was seen to close.
+    var isSeenClose: Bool {
+      switch kind {
+      case .timeout, .sweep: true
+      case .survival, .forgotten: false
       }
     }
   }
@@ -64,7 +74,7 @@ struct CloseHistory: Sendable {
   static func tolerance(at age: Nanoseconds) -> Nanoseconds { max(burstGap, age / 20) }
 
   mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant) {
-    if let last = episodes.last, last.isClose, now.since(last.endedAt) <= CloseHistory.burstGap,
+    if let last = episodes.last, last.isSeenClose, now.since(last.endedAt) <= CloseHistory.burstGap,
       now.since(last.startedAt) <= CloseHistory.burstLength
     {
       // A burst does not speak against itself.
@@ -80,9 +90,28 @@ struct CloseHistory: Sendable {
     append(episode)
   }
 
+  /// A connection was gone at this idle age, and nothing had told.
+  mutating func recordForgotten(idleAge: Nanoseconds, now: Instant) {
+    if let last = episodes.last, last.kind == .forgotten, now.since(last.endedAt) <= CloseHistory.burstGap {
+      episodes[episodes.count - 1].lowestAge = min(last.lowestAge, idleAge)
+      episodes[episodes.count - 1].endedAt = now
+      return
+    }
+    append(
+      Episode(
+        kind: .forgotten, startedAt: now, endedAt: now, lowestAge: idleAge, highestAge: idleAge,
+        lowestConnectionAge: .zero, highestConnectionAge: .unlimited))
+  }
+
   /// A connection was still open at this idle age.
   mutating func recordSurvival(idleAge: Nanoseconds, now: Instant) {
-    contradict(episodes.indices, by: idleAge)
+    contradict(episodes.indices, by: idleAge, isSilent: true)
+    // More of them than count would only push out the closes.
+    if episodes.count(where: { $0.kind == .survival }) >= CloseHistory.laterEpisodes,
+      let oldest = episodes.firstIndex(where: { $0.kind == .survival })
+    {
+      episodes.remove(at: oldest)
+    }
     append(
       Episode(
         kind: .survival, startedAt: now, endedAt: now, lowestAge: idleAge, highestAge: idleAge,
@@ -119,7 +148,7 @@ struct CloseHistory: Sendable {
       let age = episode.lowestAge
       // The server has moved up: everything later lies higher by more than it differs in itself.
       let isLeftBehind =
-        later >= CloseHistory.laterEpisodes
+        episode.kind != .forgotten && later >= CloseHistory.laterEpisodes
         && lowest > age + (highest - lowest) + CloseHistory.tolerance(at: age)
       let limit = episode.support == 1 ? CloseHistory.contradictionsOfOne : CloseHistory.contradictionsOfMany
       if isLeftBehind || episode.contradictions >= limit { result.forLeases |= 1 << index }
@@ -135,8 +164,11 @@ struct CloseHistory: Sendable {
   }
 
   /// The server kept a connection to this idle age: that speaks against every close at less than half of it.
-  private mutating func contradict(_ range: Range<Int>, by idleAge: Nanoseconds) {
+  ///
+  /// - Parameter isSilent: whether nothing came over the connection; it may have been forgotten as well.
+  private mutating func contradict(_ range: Range<Int>, by idleAge: Nanoseconds, isSilent: Bool = false) {
     for index in range where episodes[index].isClose {
+      if isSilent, episodes[index].kind == .forgotten { continue }
       if episodes[index].highestAge * CloseHistory.jitterFactor < idleAge {
         episodes[index].contradictions += 1
       }

@@ -23,6 +23,7 @@
 /// | closes at one connection age, at different idle ages    | a limit of the connection age                                      |
 /// | closes right after responses, after the same many uses  | a limit of the uses                                                |
 /// | closes right after first responses, nothing else        | that reuse is pointless                                            |
+/// | a connection gone without a word when it was used       | that something on the way forgets; less than that idle age         |
 /// | a connection kept more than twice as long as a close    | after several: that the close was a stray, or is history; then a   |
 /// |                                                         | timeout of no more than what was seen to be kept                   |
 package struct IdleWindow: Sendable {
@@ -93,6 +94,8 @@ package struct IdleWindow: Sendable {
   /// Episodes at one connection age that make it a limit, and how far their connection ages may differ.
   static let connectionAgesThatAgree = 4
   static let connectionAgeTolerance: Int64 = 20
+  /// What waits without a sign proves no more than this.
+  static let silentAge = Nanoseconds.seconds(15)
   /// So many connections kept to an idle age prove it in full; a single one proves half of it.
   static let keptThatProve = 8
   /// A request that was lost slower than this, beyond two round trips, was not lost to the race but to whoever had read it.
@@ -185,11 +188,18 @@ package struct IdleWindow: Sendable {
   ///   - closeAge: the time from the connection's last response to the end that was seen.
   ///   - metClose: whether the exchange called it a race (``Exchange/lastEndWasRace``) although the request was delivered in the end: a
   ///     server that half-closed and read on.
+  ///   - wasSilent: whether the connection had been forgotten (``Exchange/lastEndWasSilent``).
   package mutating func raceLost(
     idleAge: Nanoseconds, closeAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32,
-    roundTripTime: Nanoseconds, verdict: Verdict, metClose: Bool = false, now: Instant
+    roundTripTime: Nanoseconds, verdict: Verdict, metClose: Bool = false, wasSilent: Bool = false, now: Instant
   ) -> Change {
     guard settings.isOn, uses > 0 else { return .unchanged }
+    if wasSilent {
+      // It was forgotten at some time between the longest that came through and now.
+      let longest = kept.first { $0.idleAge < idleAge }?.idleAge ?? .zero
+      history.recordForgotten(idleAge: (longest + idleAge) / 2, now: now)
+      return update(now)
+    }
     roundTripTimeMeasured(roundTripTime)
     switch verdict {
     case .delivered: guard metClose else { return .unchanged }
@@ -216,8 +226,9 @@ package struct IdleWindow: Sendable {
   package mutating func sentinelSurvived(idleAge: Nanoseconds, now: Instant) -> Change {
     guard settings.isOn else { return .unchanged }
     contradictImmediateCloses()
-    // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago.
-    recordKept(idleAge - roundTripMargin, now: now)
+    // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago. And a middlebox may
+    // have forgotten the connection without a word: silence proves only as much as none of them is known to break.
+    recordKept(min(idleAge - roundTripMargin, IdleWindow.silentAge), now: now)
     // One that waits within the window says nothing against what made it so narrow.
     if idleAge >= bounds.leaseLimit { history.recordSurvival(idleAge: idleAge, now: now) }
     return update(now)
@@ -441,7 +452,7 @@ package struct IdleWindow: Sendable {
   /// Whether an episode looks like timers firing. A burst of different ages does when all of them lie where timeouts were seen anyway.
   private func isTimeout(_ episode: CloseHistory.Episode, established: Nanoseconds?) -> Bool {
     switch episode.kind {
-    case .timeout: return true
+    case .timeout, .forgotten: return true
     case .sweep:
       guard let established else { return false }
       return episode.lowestAge * 10 >= established * 9
@@ -468,7 +479,9 @@ package struct IdleWindow: Sendable {
     }
     for index in history.episodes.indices {
       let episode = history.episodes[index]
-      if now.since(episode.endedAt) <= IdleWindow.proofSpan { proof = max(proof, less(episode.highestAge)) }
+      if episode.isClose, now.since(episode.endedAt) <= IdleWindow.proofSpan {
+        proof = max(proof, less(episode.highestAge))
+      }
     }
     let closes = cluster { index, episode in
       guard now.since(episode.endedAt) <= IdleWindow.proofSpan, episode.isClose, !outweighed.forProof(index) else {
@@ -477,7 +490,7 @@ package struct IdleWindow: Sendable {
       if isExplained(episode, by: connectionAgeLimit) { return false }
       // A close that honours the hint says nothing against it.
       if let hint, episode.lowestAge >= hint { return false }
-      return episode.kind == .timeout || now.since(episode.endedAt) <= IdleWindow.suspicionSpan
+      return episode.kind != .sweep || now.since(episode.endedAt) <= IdleWindow.suspicionSpan
     }
     guard let closes else { return proof }
     let cap = less(closes.lowest, guarded: IdleWindow.proofGuard(closes.lowest, closes.spread, closes.episodes))
@@ -499,7 +512,7 @@ package struct IdleWindow: Sendable {
     // The latest few candidates are enough: a limit that holds shows again and again.
     for index in history.episodes.indices.suffix(IdleWindow.connectionAgesThatAgree).reversed() {
       let candidate = history.episodes[index]
-      guard candidate.isClose else { continue }
+      guard candidate.isSeenClose else { continue }
       let age = candidate.lowestConnectionAge
       let tolerance = age / IdleWindow.connectionAgeTolerance
       var members = 0
@@ -509,7 +522,7 @@ package struct IdleWindow: Sendable {
       var outlived = false
       for index in history.episodes.indices {
         let episode = history.episodes[index]
-        guard episode.isClose else { continue }
+        guard episode.isSeenClose else { continue }
         if episode.highestConnectionAge > age + tolerance * 2 { outlived = true }
         guard episode.lowestConnectionAge >= age - tolerance, episode.highestConnectionAge <= age + tolerance else {
           continue

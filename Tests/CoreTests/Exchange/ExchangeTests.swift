@@ -77,6 +77,10 @@ final class DrivenExchange {
     exchange.timedOut(cause, observation: Scene.quiet)
   }
 
+  func silenceLasted(_ observation: Observation) -> Exchange.AfterSilence {
+    exchange.silenceLasted(observation, budget: &budget, now: Scene.now)
+  }
+
   func clientLeft() -> Exchange.ClientDeparture { exchange.clientLeft() }
 }
 
@@ -312,6 +316,54 @@ struct ExchangeTests {
         == .fail(
           Failure(.race, verdict: .delivered, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)))
     #expect(exchange.exchange.lastEndWasRace)
+  }
+
+  @Test(
+    "Silence is looked at where an idempotent request went out on a connection that had idled for long",
+    arguments: [
+      (true, 12, 10_000, 200, 1_000), (true, 12, 10_000, 600, 1_800), (true, 12, 10_000, 60_000, 5_000),
+      (true, 12, 9_999, 200, nil), (false, 12, 60_000, 200, nil), (true, 0, 60_000, 200, nil),
+    ] as [(Bool, UInt32, Int64, Int64, Int64?)])
+  func silencePatience(idempotent: Bool, uses: UInt32, idle: Int64, retransmission: Int64, expected: Int64?) {
+    let lease = LeaseFacts(
+      connection: Scene.connection, idleAge: .milliseconds(idle), connectionAge: .seconds(90), uses: uses,
+      lookFirst: true)
+    let exchange = Scene.attempt(idempotent: idempotent, lease: lease)
+    let patience = exchange.exchange.silencePatience(retransmissionTimeout: .milliseconds(retransmission))
+    #expect(patience == expected.map { .milliseconds($0) })
+  }
+
+  @Test(
+    "A forgotten connection is given up early; one that was acknowledged, or whose request cannot be replayed, is not")
+  func silence() {
+    let forgotten = Scene.attempt(idempotent: true)
+    #expect(forgotten.silenceLasted(Scene.quiet) == .end(.replayAfresh(.unknown)))
+    #expect(forgotten.exchange.lastEndWasSilent && !forgotten.exchange.lastEndWasRace)
+    #expect(forgotten.exchange.needsFreshConnection)
+
+    let arrived = Scene.attempt(idempotent: true)
+    #expect(arrived.silenceLasted(Scene.observation(.open, nil, .moved)) == .wait)
+    let post = Scene.attempt(idempotent: false)
+    #expect(post.silenceLasted(Scene.quiet) == .wait)
+    let unkept = Scene.attempt(idempotent: true)
+    unkept.exchange.recordLost()
+    #expect(unkept.silenceLasted(Scene.quiet) == .wait)
+    let closing = Scene.attempt(idempotent: true)
+    #expect(closing.silenceLasted(Scene.crossedFin) == .wait, "its end is told by itself")
+    let exhausted = Scene.attempt(idempotent: true)
+    while exhausted.budget.take(proven: false, now: Scene.now) {}
+    #expect(exhausted.silenceLasted(Scene.quiet) == .wait, "better late than never")
+  }
+
+  @Test("When the kernel gives up on a connection it was forgotten, not raced")
+  func kernelGaveUp() {
+    let exchange = Scene.attempt(idempotent: false)
+    let gaveUp = Scene.observation(.failed, .timedOut, .unmoved)
+    #expect(
+      exchange.ended(gaveUp)
+        == .fail(
+          Failure(.forgotten, verdict: .unknown, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)))
+    #expect(exchange.exchange.lastEndWasSilent && !exchange.exchange.lastEndWasRace)
   }
 
   @Test("The client leaves")

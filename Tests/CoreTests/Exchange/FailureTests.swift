@@ -8,7 +8,7 @@ struct FailureTests {
     .connectRefused, .unreachable, .nameNotFound, .connectTimeout(after: .seconds(5)),
     .connectFailed(errorNumber: 99), .poolQueueFull(limit: 1_024), .waitTimeout(after: .seconds(10)), .poolDraining,
     .descriptorLimit, .sendTimeout(after: .seconds(60)), .responseTimeout(after: .seconds(60)),
-    .idleBodyTimeout(after: .seconds(60)), .race,
+    .idleBodyTimeout(after: .seconds(60)), .race, .forgotten,
     .closedBeforeResponse, .resetBeforeResponse, .closedWithinResponse, .resetWithinResponse, .unaskedResponse,
     .invalidResponse(detail: "two lengths"), .doesNotSpeakHTTP(protocolName: "TLS"),
     .upgradeFailed(detail: "the server answered 200"), .proxyError(detail: "no memory"),

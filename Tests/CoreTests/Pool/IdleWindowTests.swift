@@ -86,6 +86,31 @@ struct IdleWindowTests {
     #expect(observer.bounds.leaseLimit == .seconds(60))
   }
 
+  @Test("Without a sign of life nothing is proved beyond a quarter of a minute, however many wait")
+  func silentSurvival() {
+    let observer = Observer()
+    for _ in 0..<20 { observer.survived(.seconds(50)) }
+    #expect(observer.bounds.provenAge == .milliseconds(14_700))
+  }
+
+  @Test("A connection that was forgotten lowers the window to between what came through and what did not")
+  func forgotten() {
+    let observer = Observer()
+    observer.reused(.seconds(10))
+    let change = observer.window.raceLost(
+      idleAge: .seconds(40), closeAge: .seconds(100), connectionAge: .seconds(120), uses: 3, roundTripTime: .zero,
+      verdict: .unknown, wasSilent: true, now: observer.now)
+    #expect(change == .notable)
+    #expect(observer.bounds.leaseLimit == .milliseconds(25_000 - 2_500 - 500))
+    #expect(observer.bounds.provenAge < .milliseconds(12_500))
+    // Sentinels on such a path look alive for ever.
+    for _ in 0..<40 { observer.survived(.seconds(58)) }
+    #expect(observer.bounds.leaseLimit < .seconds(25))
+    // What comes through does not only look it.
+    for _ in 0..<3 { observer.reused(.seconds(55)) }
+    #expect(observer.bounds.leaseLimit > .seconds(50))
+  }
+
   @Test("A first close lowers the window at once, to a tenth below it, and half of it is proved")
   func firstClose() {
     let observer = Observer()
