@@ -37,6 +37,9 @@ package struct ProbeReport {
     return !used.isEmpty && used.allSatisfy(\.closeWasAnnounced)
   }
 
+  /// Every connection failed.
+  private var couldNotMeasure: Bool { result.observations.allSatisfy { $0.problem != nil } }
+
   package var verdict: Verdict? {
     guard let proxyIdle else { return nil }
     if closesAfterEachAnswer { return .safe }
@@ -47,10 +50,10 @@ package struct ProbeReport {
 
   /// 0 safe, or nothing was asked; 1 the proxy's time is too long; 2 the server could not be measured; 3 unknown.
   package var exitCode: Int32 {
-    if result.observations.allSatisfy({ $0.connectTime == nil }) { return 2 }
+    if couldNotMeasure { return 2 }
     switch verdict {
     case .safe?: return 0
-    case nil: return result.observations.contains { $0.answers > 0 || $0.ending != .open } ? 0 : 2
+    case nil: return timeout != nil || closesAfterEachAnswer ? 0 : 3
     case .tight?, .race?: return 1
     case .unknown?: return 3
     }
@@ -67,7 +70,7 @@ package struct ProbeReport {
   }
 
   private func answer(_ ink: Ink) -> String {
-    if result.observations.allSatisfy({ $0.connectTime == nil }) {
+    if couldNotMeasure {
       let problem = result.observations.compactMap(\.problem).first ?? "no connection could be made"
       return ink.red("\(result.target) could not be measured: ") + problem
     }

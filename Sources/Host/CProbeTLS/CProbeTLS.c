@@ -11,7 +11,13 @@ struct photofinish_probe_tls {
   SSL_CTX *context;
   SSL *connection;
   int saved_errno;
+  int was_notified;
 };
+
+static void noted(const SSL *connection, int where, int value) {
+  photofinish_probe_tls *tls = SSL_get_app_data(connection);
+  if (tls && (where & SSL_CB_READ_ALERT) && (value & 0xff) == SSL_AD_CLOSE_NOTIFY) tls->was_notified = 1;
+}
 
 photofinish_probe_tls *photofinish_probe_tls_open(int descriptor, const char *host, int verify) {
   photofinish_probe_tls *tls = calloc(1, sizeof *tls);
@@ -22,6 +28,10 @@ photofinish_probe_tls *photofinish_probe_tls_open(int descriptor, const char *ho
     photofinish_probe_tls_close(tls);
     return NULL;
   }
+  SSL_set_app_data(tls->connection, tls);
+  SSL_set_info_callback(tls->connection, noted);
+  // A FIN without close_notify is an end like another for whoever measures it; and one more request may be written behind it.
+  SSL_set_options(tls->connection, SSL_OP_IGNORE_UNEXPECTED_EOF);
   static const unsigned char protocols[] = "\x08http/1.1";
   SSL_set_alpn_protos(tls->connection, protocols, sizeof protocols - 1);
   SSL_set_tlsext_host_name(tls->connection, host);
@@ -61,8 +71,6 @@ int64_t photofinish_probe_tls_read(photofinish_probe_tls *tls, void *target, siz
   if (must_wait(tls, result)) return -1;
   int reason = SSL_get_error(tls->connection, result);
   if (reason == SSL_ERROR_ZERO_RETURN) return 0;
-  // A FIN without close_notify: an error for OpenSSL 3, an end for whoever measures it.
-  if (reason == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return 0;
   if (reason == SSL_ERROR_SYSCALL && tls->saved_errno == 0) return 0;
   return -2;
 }
@@ -75,7 +83,7 @@ int64_t photofinish_probe_tls_write(photofinish_probe_tls *tls, const void *sour
 }
 
 int photofinish_probe_tls_was_notified(photofinish_probe_tls *tls) {
-  return (SSL_get_shutdown(tls->connection) & SSL_RECEIVED_SHUTDOWN) != 0;
+  return tls->was_notified;
 }
 
 void photofinish_probe_tls_protocol(photofinish_probe_tls *tls, char *target, size_t count) {
