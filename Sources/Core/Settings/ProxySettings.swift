@@ -42,8 +42,8 @@ package struct ProxySettings: Sendable {
     package var responseHead = Nanoseconds.seconds(60)
     /// Silence in both directions of a tunnel.
     package var tunnelIdle = Nanoseconds.seconds(3_600)
-    /// How long a closing connection is read to let the last answer arrive (RFC 9112 section 9.6).
-    package var linger = Nanoseconds.seconds(2)
+    /// Between two pieces of what a client still sends behind its last answer (RFC 9112 section 9.6).
+    package var linger = Nanoseconds.seconds(5)
     package init() {}
   }
 

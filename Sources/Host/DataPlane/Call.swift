@@ -54,6 +54,12 @@ struct Call {
   var closesClient = false
   /// Bytes of the request record that are its head: compaction and limits count from there.
   var headLength = 0
+  /// The content is longer than what is kept for a replay, or may be: its length is not known.
+  var outgrowsRecord = false
+  /// The client did not take the response as fast as it came.
+  var wasHeldBack = false
+  /// The response has no content, and its head announced some.
+  var announcedContent = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
   /// Servers that refused a connection for this exchange, by index modulo 64.

@@ -74,8 +74,8 @@ final class ClientConnection {
   var requestsServed = 0
   /// Method and target of the present request, for the logs, where the record no longer begins with them.
   private var savedRequestLine: [UInt8] = []
-  /// Bytes that were read and dropped while lingering.
-  var lingeredBytes = 0
+  /// When lingering ends at the latest.
+  var lingersUntil = Instant(nanoseconds: 0)
 
   // Two deadlines, since each side can be late on its own account: one would hide the other.
   var clientDeadline = Instant.distantFuture

@@ -26,6 +26,12 @@ final class UpstreamConnection {
   /// The first error that any call reported; 0: none. Later ones say nothing (DESIGN: the evidence rule).
   var firstError: Int32 = 0
 
+  /// Since when there has been something to read without a pause: while a client holds us back the server's last byte waits in
+  /// the kernel, and the server has been counting its idle time.
+  var readableSince = Instant(nanoseconds: 0)
+  /// The last answer had no content but announced some (HEAD, 304): a server that sends it all the same does so by then.
+  var doubtfulUntil: Instant?
+
   var inbound: ByteBuffer?
   var scan = HeadScan()
 
@@ -78,6 +84,7 @@ final class Server {
   /// Connects that failed in a row, and until when the other servers are preferred for that.
   private var connectFailures = 0
   private var avoidedUntil = Instant(nanoseconds: 0)
+  var roundTripMeasuredAt = Instant(nanoseconds: 0)
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
   var refreshedAt = Instant(nanoseconds: 0)

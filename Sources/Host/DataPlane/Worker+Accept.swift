@@ -32,6 +32,15 @@ extension Worker {
     }
   }
 
+  /// Takes what waits in the kernel's queue before the listener goes: nobody else would.
+  func acceptAll(from listener: Int) {
+    // Bounded by what the queue can hold.
+    for _ in 0..<4_096 {
+      guard let accepted = try? Socket.accept(listeners[listener].descriptor.number) else { return }
+      admit(accepted, listener: listener)
+    }
+  }
+
   private func admit(_ accepted: consuming Socket.Accepted, listener: Int) {
     let peer = accepted.peer
     let descriptor = accepted.takeDescriptor()

@@ -76,21 +76,22 @@ extension Worker {
     }
     Socket.shutdownWriting(client.number)
     client.phase = .lingering
-    client.lingeredBytes = 0
+    client.lingersUntil = now.advanced(by: Self.longestLinger)
     expect(.linger, of: client, within: settings.timeouts.linger)
   }
 
-  /// Bytes that are read and dropped behind the last answer.
-  private static let lingerLimit = 1 << 20
+  /// How long a client that goes on sending is read behind its last answer.
+  private static let longestLinger = Nanoseconds.seconds(30)
 
-  /// Reads and drops what the client still sends.
+  /// Reads and drops what the client still sends: closing with bytes unread would send a RST, which can destroy the answer.
   func readLeftovers(_ client: ClientConnection) -> Bool {
-    if let inbound = client.inbound.take() {
-      client.lingeredBytes += inbound.count
-      recycle(inbound)
-    }
+    if let inbound = client.inbound.take() { recycle(inbound) }
     let moved = receive(client)
-    if client.sawEnd || client.lingeredBytes > Self.lingerLimit { closeClient(client) }
+    if client.sawEnd || now >= client.lingersUntil {
+      closeClient(client)
+    } else if moved {
+      expect(.linger, of: client, within: min(settings.timeouts.linger, client.lingersUntil.since(now)))
+    }
     return moved
   }
 
@@ -232,11 +233,8 @@ extension Worker {
   private func endForRequestBody(_ client: ClientConnection, status: UInt16, text: String) {
     client.call.requestBody = .discarded
     if client.call.headAt != nil {
-      // An answer is on its way. If all of it is here it goes out; the server gets no more of the request either way.
+      // An answer is on its way and goes out as far as it comes; the server gets no more of the request.
       client.call.closesClient = true
-      if client.call.responseBody.isComplete { return }
-      abandonExchange(client)
-      breakOff(client)
       return
     }
     abandonExchange(client)

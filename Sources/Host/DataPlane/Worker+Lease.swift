@@ -23,9 +23,22 @@ extension Worker {
     client.call.serverIndex = server.index
     if client.call.machine.attempts == 0 { server.budget.requestArrived() }
     let admission = server.pool.requestArrived(
-      ExchangeID(client.token), idempotent: client.call.machine.isIdempotent,
-      freshOnly: client.call.machine.needsFreshConnection, bounds: server.record.bounds, now: now)
+      ExchangeID(client.token), idempotent: isReplayable(client), freshOnly: client.call.machine.needsFreshConnection,
+      bounds: bounds(for: client, at: server), now: now)
     follow(admission, for: client, at: server)
+  }
+
+  /// Whether a request that meets a close can be sent again whatever the verdict: its method allows it, and all of it is kept.
+  private func isReplayable(_ client: ClientConnection) -> Bool {
+    client.call.machine.isIdempotent && !client.call.outgrowsRecord
+  }
+
+  /// A request that will not be kept whole cannot be sent again, not even on proof: it takes a connection that is as good as
+  /// in use, or a fresh one.
+  private func bounds(for client: ClientConnection, at server: Server) -> IdleBounds {
+    var bounds = server.record.bounds
+    if client.call.outgrowsRecord { bounds.provenAge = min(bounds.provenAge, EvidenceRule.unguardedIdleAge) }
+    return bounds
   }
 
   /// The servers take turns; those that refused this exchange, or connects of late, come last.
@@ -75,23 +88,27 @@ extension Worker {
     client.call.leasedAt = now
     client.call.upstreamLogID = upstream.logID
     var looks = client.call.machine.leased(facts) == .lookFirst
-    // The loop has been told of something on it and has not come to it yet.
-    if upstream.isReadable || upstream.peerClosed { looks = true }
+    // The loop has been told of something on it and has not come to it yet; or content may still come behind an answer that
+    // has none. A fresh connection on which the server speaks or hangs up at once is written to: that is an attempt that fails,
+    // and is counted as one.
+    if facts.isReused, upstream.isReadable || upstream.peerClosed || upstream.doubtfulUntil != nil { looks = true }
     if looks {
+      let isDoubtful = upstream.doubtfulUntil.map { now < $0 } ?? false
       let glance = Socket.glance(upstream.number)
-      if glance != .quiet {
+      if glance != .quiet || isDoubtful {
         counters.foundStaleBeforeWrite &+= 1
         noteIdleEnd(of: upstream, facts, glance)
         _ = client.call.machine.lookedAgain(.stale)
         discard(upstream)
         let admission = server.pool.leaseFoundStale(
-          lease, idempotent: client.call.machine.isIdempotent,
-          freshOnly: client.call.machine.needsFreshConnection, bounds: server.record.bounds, now: now)
+          lease, idempotent: isReplayable(client), freshOnly: client.call.machine.needsFreshConnection,
+          bounds: bounds(for: client, at: server), now: now)
         follow(admission, for: client, at: server)
         return
       }
       _ = client.call.machine.lookedAgain(.quiet)
       upstream.isReadable = false
+      upstream.doubtfulUntil = nil
     }
     if facts.isReused {
       counters.upstreamConnectionsReused &+= 1
@@ -144,6 +161,7 @@ extension Worker {
         use(room, of: server)
       }
     }
+    useRooms()
   }
 
   /// When no descriptor is left, an idle connection to some server gives way.
@@ -162,7 +180,8 @@ extension Worker {
         let room = server.pool.connectionClosed(upstream.id, now: now)
         countClose("descriptor-limit")
         discard(upstream)
-        use(room, of: server)
+        // Not at once: the descriptor is for the connect that asked for it.
+        if case .connect(let id, let exchange) = room { rooms.append((id, exchange, server)) }
         return true
       }
     }
@@ -231,8 +250,14 @@ extension Worker {
 
   private func connectFailed(_ client: ClientConnection, at server: Server, cause: FailureCause) {
     client.call.stage = .none
-    client.call.refusedBy |= 1 << UInt64(server.index % 64)
-    server.connectFailed(at: now)
+    switch cause {
+    case .connectRefused, .unreachable, .connectTimeout:
+      client.call.refusedBy |= 1 << UInt64(server.index % 64)
+      server.connectFailed(at: now)
+    default:
+      // We are short of something; no server is to blame.
+      break
+    }
     follow(client.call.machine.connectFailed(cause, budget: &server.budget, now: now), for: client)
   }
 
@@ -281,7 +306,11 @@ extension Worker {
   func use(_ room: Pool.Room, of server: Server) {
     guard case .connect(let id, let exchange) = room else { return }
     rooms.append((id, exchange, server))
-    guard !isUsingRooms else { return }
+    useRooms()
+  }
+
+  private func useRooms() {
+    guard !isUsingRooms, !rooms.isEmpty else { return }
     isUsingRooms = true
     defer { isUsingRooms = false }
     while !rooms.isEmpty {

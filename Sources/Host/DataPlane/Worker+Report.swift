@@ -105,6 +105,7 @@ extension Worker {
   var dateValue: [UInt8] {
     if now.since(dateMadeAt) >= .seconds(1) || date.isEmpty {
       dateMadeAt = now
+      takeWallClock()
       date = WallTime.httpDate(ofNanoseconds: now.nanoseconds &+ wallOffset)
     }
     return date

@@ -114,12 +114,17 @@ extension Worker {
     client.call.awaitsContinue = head.expectsContinue
     switch head.framing {
     case .none: client.call.requestBody = .complete
-    case .contentLength(let length): client.call.requestBody = length == 0 ? .complete : .counted(length)
+    case .contentLength(let length):
+      client.call.requestBody = length == 0 ? .complete : .counted(length)
+      client.call.outgrowsRecord = length > UInt64(settings.limits.replayBytes)
     case .chunked:
+      client.call.outgrowsRecord = true
       client.call.requestBody = .chunked(ChunkedDecoder(sender: .client))
     }
     if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     _ = readRequestBody(client)
+    // Chunked content that is all here and is kept has shown its length.
+    if client.call.requestBody.isComplete, client.call.machine.isRecordWhole { client.call.outgrowsRecord = false }
     if client.phase == .exchanging, client.call.responseBody.isAwaited { acquire(client) }
   }
 
@@ -140,7 +145,7 @@ extension Worker {
 
   /// Moves content from the client into the record. Returns whether anything moved.
   func readRequestBody(_ client: ClientConnection) -> Bool {
-    guard client.call.requestBody.isExpected else { return false }
+    guard client.call.requestBody.isExpected else { return dropRequestBody(client) }
     guard (client.record?.count ?? 0) < Self.requestHighWater else {
       // It is the server that does not take more; the client is held back by us.
       if client.clientDuty == .requestBody { expectNothing(of: client) }
@@ -195,6 +200,13 @@ extension Worker {
     if receive(client) { return true }
     requestBodyIsAwaited(client)
     return false
+  }
+
+  /// A client that sends to the end before it reads must get rid of what nobody wants, or it never reads its answer.
+  private func dropRequestBody(_ client: ClientConnection) -> Bool {
+    guard case .discarded = client.call.requestBody, receive(client) else { return false }
+    if let inbound = client.inbound.take() { recycle(inbound) }
+    return true
   }
 
   /// Nothing of the content is here: it is the client's turn, or its request ended too early.

@@ -2,7 +2,12 @@ import Core
 
 extension Worker {
   /// Bytes of a response that may wait for the client before no more are read from the server.
-  private static let responseHighWater = 49_152
+  private static let responseHighWater = 40_960
+  /// A connection whose server may have been done with its answer for longer than this is not kept: how long it has really been
+  /// idle is not known.
+  private static let longestHoldBack = Nanoseconds.milliseconds(10)
+  /// How long content may take that a server sends behind an answer that has none.
+  private static let doubtfulTime = Nanoseconds.milliseconds(100)
 
   /// Reads from the server and moves what is understood towards the client. Returns whether anything moved.
   func readResponse(_ client: ClientConnection) -> Bool {
@@ -98,14 +103,14 @@ extension Worker {
         clientKeepsAlive: true, bodyFraming: .none)
       client.outbound = consume outbound
       client.call.machine.interimPassedOn()
-      client.call.awaitsContinue = false
+      if head.status == 100 { client.call.awaitsContinue = false }
     }
     inbound.consume(head.byteCount)
     client.call.mayHoldHead = !inbound.isEmpty
     if inbound.isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
     if client.call.requestBody.isComplete, client.record?.isEmpty ?? true {
       expect(.responseHead, for: client, within: settings.timeouts.responseHead)
-    } else if client.serverDuty == .responseHead {
+    } else if client.serverDuty == .responseHead, head.status == 100 {
       // After a 100 it is the client's turn.
       expectNothingOfServer(for: client)
     }
@@ -164,6 +169,9 @@ extension Worker {
     client.call.sendsChunks = framing == .chunked
     client.call.isDelimitedByClose = framing == .untilClose
     client.call.keepsUpstream = head.keepsAlive
+    client.call.announcedContent =
+      head.framing == .none
+      && (head.declaredLength ?? 0 > 0 || fields.contains(.transferEncoding) || fields.contains(.contentLength))
     inbound.consume(head.byteCount)
     switch head.framing {
     case .none: client.call.responseBody = .complete
@@ -182,6 +190,15 @@ extension Worker {
   /// Lets the idle window learn from an answer: a hint, or a reuse at an idle age that was not proven.
   private func noteAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, _ head: ResponseHead) {
     let server = upstream.server
+    if client.call.facts?.uses == 0, now.since(server.roundTripMeasuredAt) > .seconds(1),
+      let time = Socket.transportState(upstream.number)?.roundTripTime
+    {
+      server.roundTripMeasuredAt = now
+      learn(server) { window in
+        window.roundTripTimeMeasured(time)
+        return .unchanged
+      }
+    }
     if let facts = client.call.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
       learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, now: self.now) }
     }
@@ -234,6 +251,7 @@ extension Worker {
   private func readResponseBody(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
     guard (client.outbound?.count ?? 0) < Self.responseHighWater else {
       // It is the client that does not take more; the server is held back by us.
+      client.call.wasHeldBack = true
       if client.serverDuty == .responseBody { expectNothingOfServer(for: client) }
       return false
     }
@@ -400,6 +418,9 @@ extension Worker {
     let requestIsSent = client.call.requestBody.isComplete && (client.record?.isEmpty ?? true)
     let isClean = !upstream.peerClosed && !upstream.sawEnd && upstream.firstError == 0 && upstream.inbound == nil
     client.call.keepsUpstream = client.call.keepsUpstream && requestIsSent && isClean
+    if now.since(upstream.readableSince) > Self.longestHoldBack, client.call.wasHeldBack {
+      client.call.keepsUpstream = false
+    }
     // A full buffer may have hidden that more had come.
     if client.call.keepsUpstream, upstream.isReadable {
       if Socket.glance(upstream.number) == .quiet {
@@ -408,8 +429,14 @@ extension Worker {
         client.call.keepsUpstream = false
       }
     }
+    if client.call.announcedContent { upstream.doubtfulUntil = now.advanced(by: Self.doubtfulTime) }
     returnLease(client, reusable: client.call.keepsUpstream)
     expectNothingOfServer(for: client)
+    // The server has answered without the rest of the request.
+    if !client.call.requestBody.isComplete {
+      client.call.requestBody = .discarded
+      client.call.closesClient = true
+    }
   }
 
   // MARK: - Receiving

@@ -211,7 +211,10 @@ final class Worker {
   }
 
   private func upstreamEvent(_ upstream: UpstreamConnection, _ readiness: Readiness) {
-    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { upstream.isReadable = true }
+    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) {
+      if !upstream.isReadable { upstream.readableSince = now }
+      upstream.isReadable = true
+    }
     if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { upstream.peerClosed = true }
     if !readiness.isDisjoint(with: [.writable, .hangUp, .failed]) { upstream.isWritable = true }
     if upstream.isConnecting {
@@ -240,9 +243,10 @@ final class Worker {
       guard let client = clients.element(token) else { continue }
       client.isQueued = false
       advance(client)
+      // Turns can be long ones, and idle ages are measured in milliseconds.
+      now = MonotonicClock.now
     }
     turns.removeAll(keepingCapacity: true)
-    now = MonotonicClock.now
   }
 
   // MARK: - Progress
@@ -345,7 +349,8 @@ final class Worker {
 
   /// Takes what waits in the kernel's queues, closes the listeners, and answers every further request with `Connection: close`.
   private func beginDrain(until deadline: Instant) {
-    for listener in listeners.indices { accept(from: listener) }
+    acceptingIsPaused = false
+    for listener in listeners.indices { acceptAll(from: listener) }
     drainDeadline = deadline
     timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
     pauseAccepting()
