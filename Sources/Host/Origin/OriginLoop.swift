@@ -17,6 +17,8 @@ struct OriginLoop: ~Copyable {
   private static let drainTime = Nanoseconds.seconds(1)
   /// Before accepting is tried again when descriptors have run out.
   private static let acceptPause = Nanoseconds.milliseconds(20)
+  /// What bodies consist of, a piece of them at a time.
+  private static let filling = (0..<65_536).map { 0x61 + UInt8($0 % 26) }
   private static let farewell: StaticString =
     "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -535,14 +537,14 @@ struct OriginLoop: ~Copyable {
   }
 
   private func refill(_ connection: OriginConnection) {
-    let count = min(connection.rest.count, 65_536)
+    let count = min(connection.rest.count, Self.filling.count)
     if count > 0 {
       if connection.rest.isChunked {
         connection.output.append(hexadecimal: UInt64(count))
         connection.output.append("\r\n")
       }
       connection.output.reserve(count + 16)
-      for index in 0..<count { connection.output.append(0x61 + UInt8(index % 26)) }
+      connection.output.append(Self.filling.rawSpan.part(ByteRange(offset: 0, count: count)))
       if connection.rest.isChunked { connection.output.append("\r\n") }
       connection.rest.count -= count
     }
