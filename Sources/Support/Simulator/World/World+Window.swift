@@ -4,7 +4,8 @@ import Core
 extension World {
   /// So many closes of idle connections are enough to have learned from.
   static let closesToLearnFrom = 4
-  /// After a change of the timeout, so many with the new one.
+  /// After a change of the timeout, so many with the new one; and so many when no two are alike. Two of those that happen at
+  /// about the same time are taken for a restart, which is right more often than not, so it takes some more.
   static let closesToLearnAnew = 8
 
   /// The closes of idle connections that the proxy saw.
@@ -59,7 +60,8 @@ extension World {
 
   /// Below the least timeout that was met.
   private func checkJitteredWindow() {
-    guard seenCloses.lowestAge < scenario.proxy.window.configuredLimit else { return }
+    guard seenCloses.lowestAge < scenario.proxy.window.configuredLimit, seenCloses.count >= Self.closesToLearnAnew
+    else { return }
     expectWindow(below: seenCloses.lowestAge)
     coverage.saw(.windowConvergedWithJitter)
   }
