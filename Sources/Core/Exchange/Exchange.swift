@@ -45,6 +45,7 @@ package struct Exchange: Sendable {
 
   private var state = State.acquiring
   package let isIdempotent: Bool
+  private let outgrowsRecord: Bool
   package let policy: ReplayPolicy
   /// Whether all that was taken from the client of this request is still kept, so that it can be sent again.
   package private(set) var isRecordWhole = true
@@ -69,15 +70,18 @@ package struct Exchange: Sendable {
   /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely as old.
   package static let maximumStaleLooks: UInt8 = 2
 
-  package init(isIdempotent: Bool, policy: ReplayPolicy) {
+  /// - Parameter outgrowsRecord: whether it is known beforehand that the request is larger than what is kept for a replay. It could not be
+  ///   repaired, so it takes a fresh connection, which knows no race.
+  package init(isIdempotent: Bool, outgrowsRecord: Bool = false, policy: ReplayPolicy) {
     self.isIdempotent = isIdempotent
+    self.outgrowsRecord = outgrowsRecord
     self.policy = policy
   }
 
   // MARK: - Acquiring a connection
 
   /// Whether the pool must be asked for a connection that carried nothing before.
-  package var needsFreshConnection: Bool { replays > 0 || staleLooks >= Exchange.maximumStaleLooks }
+  package var needsFreshConnection: Bool { outgrowsRecord || replays > 0 || staleLooks >= Exchange.maximumStaleLooks }
 
   package enum Departure: UInt8, Sendable, Hashable, BitwiseCopyable {
     /// Peek at the socket before writing, and tell ``lookedAgain(_:)``.
@@ -117,6 +121,9 @@ package struct Exchange: Sendable {
     switch look {
     case .quiet: return .send
     case .stale:
+      // A server that closes what it has just accepted, or speaks first, would be asked again without end. Send, and let the evidence
+      // judge: that counts as an attempt and is bounded as one.
+      if !attempt.lease.isReused, attempt.lease.idleAge <= EvidenceRule.unguardedIdleAge { return .send }
       staleLooks &+= 1
       attempts &-= 1
       state = .acquiring

@@ -52,6 +52,8 @@ struct CloseHistory: Sendable {
   static let burstGap = Nanoseconds.milliseconds(50)
   /// A burst is cut after this time, so that a steady stream of closes is more than one episode.
   static let burstLength = Nanoseconds.milliseconds(500)
+  /// Survivals no further apart than this are one.
+  static let survivalGap = Nanoseconds.seconds(2)
   /// Timers jitter; a server whose closes differ by more than this factor has changed its mind, or has several timeouts.
   /// Plus and minus 30 % is a factor of 1.86.
   static let jitterFactor: Int64 = 2
@@ -59,8 +61,6 @@ struct CloseHistory: Sendable {
   static let contradictionsOfOne: UInt32 = 3
   /// So many, and a close that was seen repeatedly is forgotten.
   static let contradictionsOfMany: UInt32 = 8
-  /// So many, and it is forgotten for requests that cannot be repaired.
-  static let contradictionsForProof: UInt32 = 24
   /// So many later episodes in a row that all lie higher by more than they differ among themselves, and a close is forgotten.
   static let laterEpisodes = 8
 
@@ -73,14 +73,15 @@ struct CloseHistory: Sendable {
   /// How far apart two idle ages may be and still be called the same.
   static func tolerance(at age: Nanoseconds) -> Nanoseconds { max(burstGap, age / 20) }
 
-  mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant) {
+  /// - Returns: whether it begins an episode of its own.
+  mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant) -> Bool {
     if let last = episodes.last, last.isSeenClose, now.since(last.endedAt) <= CloseHistory.burstGap,
       now.since(last.startedAt) <= CloseHistory.burstLength
     {
       // A burst does not speak against itself.
       contradict(episodes.indices.dropLast(), by: idleAge)
       extend(last, idleAge: idleAge, connectionAge: connectionAge, now: now)
-      return
+      return false
     }
     contradict(episodes.indices, by: idleAge)
     var episode = Episode(
@@ -88,7 +89,11 @@ struct CloseHistory: Sendable {
       lowestConnectionAge: connectionAge, highestConnectionAge: connectionAge)
     episode.support = confirm(idleAge) + 1
     append(episode)
+    return true
   }
+
+  /// Whether the latest close belongs to a burst of different idle ages.
+  var lastIsSweep: Bool { episodes.last?.kind == .sweep }
 
   /// A connection was gone at this idle age, and nothing had told.
   mutating func recordForgotten(idleAge: Nanoseconds, now: Instant) {
@@ -105,6 +110,13 @@ struct CloseHistory: Sendable {
 
   /// A connection was still open at this idle age.
   mutating func recordSurvival(idleAge: Nanoseconds, now: Instant) {
+    // All threads let sentinels stand, and those of one time tell one thing.
+    if let last = episodes.last, last.kind == .survival, now.since(last.startedAt) <= CloseHistory.survivalGap {
+      episodes[episodes.count - 1].lowestAge = max(last.lowestAge, idleAge)
+      episodes[episodes.count - 1].highestAge = max(last.highestAge, idleAge)
+      episodes[episodes.count - 1].endedAt = now
+      return
+    }
     contradict(episodes.indices, by: idleAge, isSilent: true)
     // More of them than count would only push out the closes.
     if episodes.count(where: { $0.kind == .survival }) >= CloseHistory.laterEpisodes,
@@ -131,34 +143,50 @@ struct CloseHistory: Sendable {
   struct Outweighed: BitwiseCopyable {
     /// Leases need not heed these.
     var forLeases: UInt64 = 0
-    /// Requests that cannot be repaired need not heed these either: that takes more.
+    /// Requests that cannot be repaired need not heed these either: that takes closes.
     var forProof: UInt64 = 0
 
     func forLeases(_ index: Int) -> Bool { forLeases & (1 << index) != 0 }
     func forProof(_ index: Int) -> Bool { forProof & (1 << index) != 0 }
   }
 
-  func outweighed() -> Outweighed {
-    var result = Outweighed()
+  /// The idle ages of later episodes.
+  private struct Range {
     var lowest = Nanoseconds.unlimited
     var highest = Nanoseconds.zero
-    var later = 0
-    for index in episodes.indices.reversed() {
-      let episode = episodes[index]
-      let age = episode.lowestAge
-      // The server has moved up: everything later lies higher by more than it differs in itself.
-      let isLeftBehind =
-        episode.kind != .forgotten && later >= CloseHistory.laterEpisodes
-        && lowest > age + (highest - lowest) + CloseHistory.tolerance(at: age)
-      let limit = episode.support == 1 ? CloseHistory.contradictionsOfOne : CloseHistory.contradictionsOfMany
-      if isLeftBehind || episode.contradictions >= limit { result.forLeases |= 1 << index }
-      if isLeftBehind || episode.contradictions >= CloseHistory.contradictionsForProof {
-        result.forProof |= 1 << index
-      }
-      guard episode.kind != .sweep else { continue }
+    var count = 0
+
+    mutating func include(_ age: Nanoseconds) {
       lowest = min(lowest, age)
       highest = max(highest, age)
-      later += 1
+      count += 1
+    }
+
+    /// Whether the server has moved up: everything later lies higher by more than it differs in itself.
+    func leavesBehind(_ episode: Episode) -> Bool {
+      guard count >= CloseHistory.laterEpisodes, episode.kind != .forgotten else { return false }
+      let age = episode.lowestAge
+      return lowest > age + (highest - lowest) + CloseHistory.tolerance(at: age)
+    }
+  }
+
+  func outweighed() -> Outweighed {
+    var result = Outweighed()
+    var later = Range()
+    var laterCloses = Range()
+    for index in episodes.indices.reversed() {
+      let episode = episodes[index]
+      let limit = episode.support == 1 ? CloseHistory.contradictionsOfOne : CloseHistory.contradictionsOfMany
+      if episode.contradictions >= limit || later.leavesBehind(episode) { result.forLeases |= 1 << index }
+      // Only closes: what is merely seen to live is seen because it lives, and beside it another server may go on as before.
+      if laterCloses.leavesBehind(episode) { result.forProof |= 1 << index }
+      switch episode.kind {
+      case .timeout, .forgotten:
+        later.include(episode.lowestAge)
+        laterCloses.include(episode.lowestAge)
+      case .survival: later.include(episode.lowestAge)
+      case .sweep: break
+      }
     }
     return result
   }
@@ -166,7 +194,7 @@ struct CloseHistory: Sendable {
   /// The server kept a connection to this idle age: that speaks against every close at less than half of it.
   ///
   /// - Parameter isSilent: whether nothing came over the connection; it may have been forgotten as well.
-  private mutating func contradict(_ range: Range<Int>, by idleAge: Nanoseconds, isSilent: Bool = false) {
+  private mutating func contradict(_ range: Swift.Range<Int>, by idleAge: Nanoseconds, isSilent: Bool = false) {
     for index in range where episodes[index].isClose {
       if isSilent, episodes[index].kind == .forgotten { continue }
       if episodes[index].highestAge * CloseHistory.jitterFactor < idleAge {

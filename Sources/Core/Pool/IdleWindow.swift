@@ -17,7 +17,7 @@
 ///
 /// | seen                                                    | believed                                                           |
 /// |---------------------------------------------------------|--------------------------------------------------------------------|
-/// | `Keep-Alive: timeout=N`                                 | N s; closes seen earlier beat it                                   |
+/// | `Keep-Alive: timeout=N`                                 | N s; closes seen earlier beat it, two of them break it              |
 /// | a close at idle age T                                   | a timeout of T; less by the spread of such closes, more so when few |
 /// | closes at one time, at different idle ages              | a restart: no timeout, but for a minute a reason for caution       |
 /// | closes at one connection age, at different idle ages    | a limit of the connection age                                      |
@@ -58,6 +58,10 @@ package struct IdleWindow: Sendable {
     var seconds: Int
     var maximum: Int?
     var saidAt: Instant
+    /// Closes that came earlier than it promised, as episodes.
+    var refutations = 0
+
+    var promise: Nanoseconds { .seconds(Int64(seconds)) }
   }
 
   /// Closes right after a response, without a warning in it.
@@ -67,6 +71,8 @@ package struct IdleWindow: Sendable {
     var at: Instant
     /// A connection was reused, or kept, since.
     var isContradicted: Bool
+    /// A connection was seen since that had carried more.
+    var isOutlived = false
   }
 
   /// A connection that the server had kept when it was this old: it answered on it, or had not closed it.
@@ -86,6 +92,8 @@ package struct IdleWindow: Sendable {
   static let closeSpan = Nanoseconds.seconds(3_600)
   /// How long a hint, a reuse or a close proves that the server keeps connections, and an immediate close counts at all.
   static let proofSpan = Nanoseconds.seconds(900)
+  /// So many closes earlier than a hint promised, and it proves nothing any more, however often it is said again.
+  static let refutationsThatBreak = 2
   /// Different hints that are heard at the same time come from different servers behind one address: the lowest of this time counts.
   static let hintSpan = Nanoseconds.seconds(90)
   static let hintCapacity = 4
@@ -109,6 +117,8 @@ package struct IdleWindow: Sendable {
   private var hints: [Hint] = []
   /// The greatest idle ages at which connections were kept, the greatest first.
   private var kept: [Kept] = []
+  /// When the server last seemed to restart: nothing is proved by what was seen before.
+  private var restartedAt = Instant(nanoseconds: .min)
   private var smoothedRoundTrip = Nanoseconds.zero
   private var roundTripDeviation = Nanoseconds.zero
   private var learned: Learned
@@ -160,8 +170,11 @@ package struct IdleWindow: Sendable {
   /// - Parameter maximum: how many more requests the connection takes, for the dump. A server that counts says `close` with the last.
   package mutating func keepAliveHinted(seconds: Int, maximum: Int?, now: Instant) -> Change {
     guard settings.isOn, seconds >= 0 else { return .unchanged }
-    hints.removeAll { $0.seconds == seconds }
-    hints.append(Hint(seconds: seconds, maximum: maximum, saidAt: now))
+    var hint = Hint(seconds: seconds, maximum: maximum, saidAt: now)
+    if let known = hints.firstIndex(where: { $0.seconds == seconds }) {
+      hint.refutations = hints.remove(at: known).refutations
+    }
+    hints.append(hint)
     if hints.count > IdleWindow.hintCapacity { hints.removeFirst() }
     return update(now)
   }
@@ -214,9 +227,12 @@ package struct IdleWindow: Sendable {
   }
 
   /// A response came on a connection that was reused at this idle age. Tell it only when ``IdleBounds/isNews(reuseAt:)`` says so.
-  package mutating func reuseSucceeded(idleAge: Nanoseconds, now: Instant) -> Change {
+  ///
+  /// - Parameter uses: requests that the connection had carried, this one not counted; zero when not known.
+  package mutating func reuseSucceeded(idleAge: Nanoseconds, uses: UInt32 = 0, now: Instant) -> Change {
     guard settings.isOn else { return .unchanged }
     contradictImmediateCloses()
+    outliveImmediateCloses(uses: uses &+ 1)
     history.recordReuse(idleAge: idleAge)
     recordKept(idleAge, now: now)
     return update(now)
@@ -228,7 +244,7 @@ package struct IdleWindow: Sendable {
     contradictImmediateCloses()
     // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago. And a middlebox may
     // have forgotten the connection without a word: silence proves only as much as none of them is known to break.
-    recordKept(min(idleAge - roundTripMargin, IdleWindow.silentAge), now: now)
+    if smoothedRoundTrip > .zero { recordKept(min(idleAge - roundTripMargin, IdleWindow.silentAge), now: now) }
     // One that waits within the window says nothing against what made it so narrow.
     if idleAge >= bounds.leaseLimit { history.recordSurvival(idleAge: idleAge, now: now) }
     return update(now)
@@ -244,10 +260,20 @@ package struct IdleWindow: Sendable {
   private mutating func recordClose(
     idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant
   ) {
+    outliveImmediateCloses(uses: uses)
     if idleAge < IdleWindow.immediateAge {
       recordImmediateClose(uses: uses, now: now)
-    } else {
-      history.recordClose(idleAge: idleAge, connectionAge: connectionAge, now: now)
+      return
+    }
+    let isNew = history.recordClose(idleAge: idleAge, connectionAge: connectionAge, now: now)
+    if history.lastIsSweep {
+      // A restart, most likely, and with it what was true before may have ended.
+      restartedAt = now
+      kept.removeAll(keepingCapacity: true)
+    } else if isNew {
+      for index in hints.indices where idleAge + CloseHistory.tolerance(at: idleAge) < hints[index].promise {
+        hints[index].refutations += 1
+      }
     }
   }
 
@@ -267,6 +293,10 @@ package struct IdleWindow: Sendable {
     if kept.count > IdleWindow.keptThatProve { kept.removeLast() }
   }
 
+  private mutating func outliveImmediateCloses(uses: UInt32) {
+    for index in immediate.indices where immediate[index].uses < uses { immediate[index].isOutlived = true }
+  }
+
   private mutating func contradictImmediateCloses() {
     for index in immediate.indices { immediate[index].isContradicted = true }
   }
@@ -282,13 +312,13 @@ package struct IdleWindow: Sendable {
     let connectionAgeLimit = connectionAgeLimit()
     let usesLimit = usesLimit()
     let effectiveHint = effectiveHint(now)
-    let hint = effectiveHint.map { Nanoseconds.seconds(Int64($0.seconds)) }
     let outweighed = history.outweighed()
-    let lease = leaseLimit(hint: hint, connectionAgeLimit: connectionAgeLimit, outweighed: outweighed)
+    let lease = leaseLimit(hint: effectiveHint?.promise, connectionAgeLimit: connectionAgeLimit, outweighed: outweighed)
     var new = IdleBounds(
       leaseLimit: lease.limit,
       provenAge: provenAge(
-        hint: hint, connectionAgeLimit: connectionAgeLimit, usesLimit: usesLimit, outweighed: outweighed, now: now),
+        hint: effectiveHint, connectionAgeLimit: connectionAgeLimit, usesLimit: usesLimit, outweighed: outweighed,
+        now: now),
       connectionAgeLimit: connectionAgeLimit.map { less($0) } ?? .unlimited,
       usesLimit: usesLimit ?? .max)
     new.provenAge = min(new.provenAge, new.leaseLimit)
@@ -463,7 +493,7 @@ package struct IdleWindow: Sendable {
   // MARK: What may be relied on
 
   private func provenAge(
-    hint: Nanoseconds?, connectionAgeLimit: Nanoseconds?, usesLimit: UInt32?,
+    hint: Hint?, connectionAgeLimit: Nanoseconds?, usesLimit: UInt32?,
     outweighed: CloseHistory.Outweighed, now: Instant
   ) -> Nanoseconds {
     for close in immediate where !close.isContradicted && now.since(close.at) <= IdleWindow.suspicionSpan {
@@ -471,7 +501,9 @@ package struct IdleWindow: Sendable {
       if usesLimit == nil || close.uses != usesLimit { return .zero }
     }
     var proof = IdleBounds.provenAgeFloor
-    if let hint { proof = max(proof, less(hint)) }
+    if let hint, hint.refutations < IdleWindow.refutationsThatBreak, hint.saidAt > restartedAt {
+      proof = max(proof, less(hint.promise))
+    }
     // One connection that was kept may have been lucky, as jitter goes; many were not.
     if let longest = kept.first { proof = max(proof, longest.idleAge / CloseHistory.jitterFactor) }
     if kept.count == IdleWindow.keptThatProve, let least = kept.last {
@@ -479,17 +511,16 @@ package struct IdleWindow: Sendable {
     }
     for index in history.episodes.indices {
       let episode = history.episodes[index]
-      if episode.isClose, now.since(episode.endedAt) <= IdleWindow.proofSpan {
-        proof = max(proof, less(episode.highestAge))
-      }
+      guard episode.kind == .timeout, episode.endedAt > restartedAt else { continue }
+      if now.since(episode.endedAt) <= IdleWindow.proofSpan { proof = max(proof, less(episode.highestAge)) }
     }
     let closes = cluster { index, episode in
-      guard now.since(episode.endedAt) <= IdleWindow.proofSpan, episode.isClose, !outweighed.forProof(index) else {
-        return false
-      }
+      guard episode.isClose, !outweighed.forProof(index) else { return false }
+      // A close lowers for as long as leases heed it, a stray one for a quarter of that.
+      if outweighed.forLeases(index), now.since(episode.endedAt) > IdleWindow.proofSpan { return false }
       if isExplained(episode, by: connectionAgeLimit) { return false }
       // A close that honours the hint says nothing against it.
-      if let hint, episode.lowestAge >= hint { return false }
+      if let hint, episode.lowestAge >= hint.promise { return false }
       return episode.kind != .sweep || now.since(episode.endedAt) <= IdleWindow.suspicionSpan
     }
     guard let closes else { return proof }
@@ -543,7 +574,7 @@ package struct IdleWindow: Sendable {
   /// After so many uses the server closes without saying so.
   private func usesLimit() -> UInt32? {
     for candidate in immediate.reversed() where candidate.uses > 1 {
-      let agreeing = immediate.count { $0.uses == candidate.uses }
+      let agreeing = immediate.count { $0.uses == candidate.uses && !$0.isOutlived }
       if agreeing >= IdleWindow.immediateClosesThatAgree { return candidate.uses }
     }
     return nil

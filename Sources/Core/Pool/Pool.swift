@@ -207,7 +207,7 @@ package struct Pool: ~Copyable {
       free(slot)
       return .close
     }
-    return .keptIdle(close: keepIdle(slot, now: now))
+    return .keptIdle(close: keepIdle(slot))
   }
 
   /// The connect failed; the host tells the exchange, if it is still there. The room goes to whoever waits.
@@ -262,12 +262,15 @@ package struct Pool: ~Copyable {
 
   /// An attempt is over.
   ///
-  /// - Parameter reusable: whether the exchange left the connection ready for the next one: both messages complete, nothing said `close`.
+  /// - Parameters:
+  ///   - reusable: whether the exchange left the connection ready for the next one: both messages complete, nothing said `close`.
+  ///   - idleSince: when the last byte of the response arrived, if that was before it was read: a slow client holds the reading back, and the
+  ///     server's timer runs meanwhile. `nil`: now.
   package mutating func leaseReturned(
-    _ lease: consuming Lease, reusable: Bool, bounds: IdleBounds, now: Instant
+    _ lease: consuming Lease, reusable: Bool, idleSince: Instant? = nil, bounds: IdleBounds, now: Instant
   ) -> Returned {
     let slot = endLease(lease)
-    slots[Int(slot)].idleSince = now
+    slots[Int(slot)].idleSince = min(idleSince ?? now, now)
     if let reason = reasonToClose(slots[Int(slot)], reusable: reusable, bounds: bounds, now: now) {
       if reason == .learnedLimit, bounds.leaseLimit == .zero, sentinels.count < settings.maximumSentinels,
         waitingCount == 0
@@ -281,7 +284,7 @@ package struct Pool: ~Copyable {
     if let waiter = dequeue() {
       return .handOver(self.lease(slot, to: waiter.exchange, now: now))
     }
-    return .keptIdle(close: keepIdle(slot, now: now))
+    return .keptIdle(close: keepIdle(slot))
   }
 
   /// A connection that was idle, or a sentinel, is gone: the server closed it or said something unasked. The host closes its side.
@@ -371,6 +374,10 @@ package struct Pool: ~Copyable {
         }
         break
       }
+      if sentinels.count >= settings.maximumSentinels, let served = relievedSentinel() {
+        Pool.unlink(served, from: &sentinels, in: &slots)
+        return .close(free(served), .idleWindow)
+      }
       Pool.unlink(slot, from: &idle, in: &slots)
       guard sentinels.count < settings.maximumSentinels else { return .close(free(slot), .idleWindow) }
       standSentinel(slot, bounds: bounds)
@@ -457,8 +464,8 @@ package struct Pool: ~Copyable {
 
   // MARK: - Leasing
 
-  /// How many idle connections one request looks at. The list is in order of idle age, but only roughly of connection age and not of
-  /// uses, so one that has had its share of them must not hide the others.
+  /// How many idle connections one request looks at. The list is nearly in order of idle age, but only roughly of connection age and not
+  /// of uses, so one that has had its share of them must not hide the others.
   private static let maximumLooks = 4
 
   private func leasableSlot(idempotent: Bool, bounds: IdleBounds, now: Instant) -> UInt32? {
@@ -471,9 +478,9 @@ package struct Pool: ~Copyable {
     // Nothing is learned of how long a server waits for the first request of a connection; that one is for what can be repaired.
     while slot != Pool.none, looks < Pool.maximumLooks {
       let candidate = slots[Int(slot)]
-      // All others have idled for as long or longer.
-      guard now.since(candidate.idleSince) < idleLimit else { return nil }
-      if now.since(candidate.openedAt) < ageLimit, candidate.uses < usesLimit,
+      // The list is in the order of coming back. One that came back late from a slow client must not hide those behind it.
+      if now.since(candidate.idleSince) < idleLimit, now.since(candidate.openedAt) < ageLimit,
+        candidate.uses < usesLimit,
         idempotent || candidate.uses > 0 || now.since(candidate.idleSince) < IdleBounds.provenAgeFloor
       {
         return slot
@@ -523,18 +530,20 @@ package struct Pool: ~Copyable {
     if bounds.leaseLimit <= .zero || age >= bounds.connectionAgeLimit || entry.uses >= bounds.usesLimit {
       return .learnedLimit
     }
+    let idleAge = now.since(entry.idleSince)
+    if idleAge >= bounds.leaseLimit || idleAge >= settings.maximumIdleAge { return .idleWindow }
     if firstWaiter != Pool.none {
       switch waiters[Int(firstWaiter)].want {
       case .any: return nil
-      // Its idle age is zero. Even that is too old where the server closes right after responses.
-      case .proven: return bounds.provenAge > .zero ? nil : .freshWanted
+      // Even an idle age of zero is too old where the server closes right after responses.
+      case .proven: return idleAge < bounds.provenAge ? nil : .freshWanted
       case .fresh: return .freshWanted
       }
     }
     return settings.maximumIdleConnections == 0 ? .maximumIdleConnections : nil
   }
 
-  private mutating func keepIdle(_ slot: UInt32, now: Instant) -> ConnectionID? {
+  private mutating func keepIdle(_ slot: UInt32) -> ConnectionID? {
     var closed: ConnectionID?
     if idle.count >= settings.maximumIdleConnections {
       let oldest = idle.oldest
@@ -543,7 +552,6 @@ package struct Pool: ~Copyable {
     }
     var entry = slots[Int(slot)]
     entry.state = .idle
-    entry.idleSince = now
     entry.reportAge = Pool.firstReportAge
     Pool.link(slot, entry, into: &idle, in: &slots)
     return closed
@@ -556,6 +564,17 @@ package struct Pool: ~Copyable {
   /// A sentinel's survival is news, once, when it is well past twice the timeout that the window implies, and not before this much more
   /// than the window.
   private static let sentinelReportFloor = Nanoseconds.milliseconds(200)
+
+  /// A sentinel that has told what it could makes room for the next: a server that closes late would fill all places for good, and one beside
+  /// it that closes early would never be seen. The longest-standing stays, to see how late that is.
+  private func relievedSentinel() -> UInt32? {
+    var slot = sentinels.youngest
+    while slot != sentinels.oldest {
+      if slots[Int(slot)].reportAge == .unlimited { return slot }
+      slot = slots[Int(slot)].next
+    }
+    return nil
+  }
 
   private mutating func standSentinel(_ slot: UInt32, bounds: IdleBounds) {
     var entry = slots[Int(slot)]

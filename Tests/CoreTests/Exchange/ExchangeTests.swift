@@ -115,6 +115,31 @@ struct ExchangeTests {
     }
   }
 
+  @Test("A fresh connection that is stale at once is written to and judged, so that it counts as an attempt")
+  func staleFresh() {
+    let exchange = DrivenExchange(idempotent: false)
+    #expect(exchange.leased(Scene.fresh) == .send)
+    #expect(exchange.lookedAgain(.stale) == .send)
+    #expect(exchange.exchange.attempts == 1)
+    #expect(exchange.ended(Scene.crossedFinConfirmed) == .replayAfresh(.neverSent))
+    for _ in 0..<2 {
+      exchange.send(on: Scene.fresh)
+      #expect(exchange.ended(Scene.crossedFinConfirmed) == .replayAfresh(.neverDelivered))
+    }
+    exchange.send(on: Scene.fresh)
+    guard case .fail(let failure) = exchange.ended(Scene.crossedFinConfirmed) else {
+      Issue.record("four attempts are enough")
+      return
+    }
+    #expect(failure.notReplayed == .tooManyReplays)
+  }
+
+  @Test("A request that is known to outgrow its record takes a fresh connection")
+  func outgrowing() {
+    let exchange = Exchange(isIdempotent: false, outgrowsRecord: true, policy: ReplayPolicy())
+    #expect(exchange.needsFreshConnection)
+  }
+
   @Test("The race is repaired on proof, once the RST has come", arguments: [false, true])
   func raceRepaired(idempotent: Bool) {
     let exchange = Scene.attempt(idempotent: idempotent)

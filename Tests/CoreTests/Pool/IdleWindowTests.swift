@@ -89,6 +89,7 @@ struct IdleWindowTests {
   @Test("Without a sign of life nothing is proved beyond a quarter of a minute, however many wait")
   func silentSurvival() {
     let observer = Observer()
+    observer.window.roundTripTimeMeasured(.milliseconds(1))
     for _ in 0..<20 { observer.survived(.seconds(50)) }
     #expect(observer.bounds.provenAge == .milliseconds(14_700))
   }
@@ -146,7 +147,7 @@ struct IdleWindowTests {
     #expect(observer.bounds.provenAge < .milliseconds(400))
     observer.pass(.seconds(61))
     observer.refresh()
-    #expect(observer.bounds.provenAge > .seconds(5), "it was kept for 12 s")
+    #expect(observer.bounds.provenAge == .milliseconds(10), "nothing is known of the server that started")
   }
 
   @Test("Connections that went idle together and time out with jitter are no restart")
@@ -249,6 +250,78 @@ struct IdleWindowTests {
     #expect(observer.bounds == .unknown(configuredLimit: .seconds(60)))
   }
 
+  @Test("A hint that two closes refuted proves nothing any more, however often it is said")
+  func refutedHint() {
+    let observer = Observer()
+    observer.hinted(60)
+    #expect(observer.bounds.provenAge > .seconds(58))
+    for _ in 0..<2 {
+      observer.pass(.seconds(6))
+      observer.closed(.seconds(5))
+      observer.hinted(60)
+    }
+    #expect(observer.bounds.provenAge < .seconds(5))
+    for _ in 0..<70 {
+      observer.pass(.seconds(60))
+      observer.hinted(60)
+    }
+    #expect(observer.bounds.leaseLimit > .seconds(58), "the closes are history, and leases can be repaired")
+    #expect(observer.bounds.provenAge == .milliseconds(10))
+    observer.hinted(30)
+    observer.pass(.seconds(91))
+    observer.hinted(30)
+    #expect(observer.bounds.provenAge > .seconds(29), "another promise is a new one")
+  }
+
+  @Test("What was proved ends with the process that proved it")
+  func restartEndsProof() {
+    let observer = Observer()
+    observer.hinted(60)
+    for _ in 0..<8 { observer.reused(.seconds(40)) }
+    for age in [3_000, 400, 12_000] {
+      observer.closed(.milliseconds(Int64(age)))
+      observer.pass(.milliseconds(2))
+    }
+    observer.pass(.seconds(61))
+    observer.refresh()
+    #expect(observer.bounds.provenAge == .milliseconds(10))
+    observer.hinted(60)
+    #expect(observer.bounds.provenAge > .seconds(58), "the new one says so, too")
+  }
+
+  @Test("Survivals of one time, from however many threads, are one; and none of them frees a POST")
+  func survivorship() {
+    let observer = Observer()
+    observer.closed(.seconds(5))
+    let narrow = observer.bounds
+    observer.pass(.seconds(10))
+    for _ in 0..<50 {
+      observer.survived(.seconds(12))
+      observer.pass(.milliseconds(30))
+    }
+    #expect(observer.bounds == narrow)
+    for _ in 0..<30 {
+      observer.pass(.seconds(20))
+      observer.survived(.seconds(50))
+    }
+    #expect(observer.bounds.leaseLimit > .seconds(40))
+    #expect(observer.bounds.provenAge < .seconds(3), "one server of several may still close at 5 s")
+  }
+
+  @Test("A limit of uses falls when a connection is seen that carried more")
+  func outlivedLimit() {
+    let observer = Observer()
+    for _ in 0..<3 {
+      observer.closed(.microseconds(200), uses: 2)
+      observer.pass(.seconds(5))
+    }
+    #expect(observer.bounds.usesLimit == 2)
+    _ = observer.window.reuseSucceeded(idleAge: .milliseconds(1), uses: 1, now: observer.now)
+    #expect(observer.bounds.usesLimit == 2)
+    _ = observer.window.reuseSucceeded(idleAge: .milliseconds(1), uses: 2, now: observer.now)
+    #expect(observer.bounds.usesLimit == .max)
+  }
+
   @Test("A close is forgotten after an hour, its proof after a quarter of one")
   func forgetting() {
     let observer = Observer()
@@ -261,7 +334,7 @@ struct IdleWindowTests {
     observer.pass(.seconds(901))
     observer.refresh()
     #expect(observer.bounds.leaseLimit > .milliseconds(4_800))
-    #expect(observer.bounds.provenAge == .milliseconds(10))
+    #expect(observer.bounds.provenAge == .milliseconds(10), "the closes lower it still, and nothing raises it")
     observer.pass(.seconds(2_700))
     observer.refresh()
     #expect(observer.bounds == .unknown(configuredLimit: .seconds(60)))

@@ -151,6 +151,10 @@ struct PoolModel {
         steps.insert(.close(connection.id, .maximumIdleAge))
         connections.removeAll { $0.id == connection.id }
       } else if age >= bounds.leaseLimit {
+        if count({ $0.isSentinel }) >= Int(settings.maximumSentinels), let served = relieved() {
+          steps.insert(.close(served, .idleWindow))
+          connections.removeAll { $0.id == served }
+        }
         if count({ $0.isSentinel }) < Int(settings.maximumSentinels) {
           let reportAge = max(bounds.leaseLimit * 22 / 10, bounds.leaseLimit + .milliseconds(200))
           order += 1
@@ -238,6 +242,12 @@ struct PoolModel {
     connections.indices.filter { matches(connections[$0].state) }.min { connections[$0].order < connections[$1].order }
   }
 
+  /// The youngest sentinel that has told of its survival, unless it is the one that stands longest.
+  private func relieved() -> ConnectionID? {
+    let standing = connections.filter { $0.state.isSentinel }.sorted { $0.order > $1.order }
+    return standing.dropLast().first { $0.state == .sentinel(reportAge: .unlimited) }?.id
+  }
+
   private mutating func lease(_ index: Int, to exchange: ExchangeID, now: Instant) -> LeaseFacts {
     let connection = connections[index]
     let idleAge = now.since(connection.idleSince)
@@ -279,6 +289,7 @@ struct PoolModel {
     if bounds.leaseLimit <= .zero || age >= bounds.connectionAgeLimit || connection.uses >= bounds.usesLimit {
       return .learnedLimit
     }
+    if .zero >= settings.maximumIdleAge { return .idleWindow }
     if let first = waiters.first {
       return first.freshOnly || (!first.idempotent && bounds.provenAge <= .zero) ? .freshWanted : nil
     }

@@ -222,6 +222,39 @@ struct PoolTests {
     #expect(facts.connection == ids[0])
   }
 
+  @Test("The idle age counts from the response's arrival, not from its being read")
+  func readLate() {
+    var pool = Pool(settings: PoolSettings(maximumConnections: 1))
+    Self.fill(&pool, idle: 1)
+    let bounds = IdleBounds(leaseLimit: .seconds(5), provenAge: .seconds(1))
+    func lease(_ pool: inout Pool, _ now: Instant) -> Lease {
+      guard
+        case .lease(let lease) = pool.requestArrived(
+          Self.exchange(1), idempotent: true, freshOnly: false, bounds: Self.anything, now: now)
+      else { preconditionFailure("it is idle") }
+      return lease
+    }
+    let now = Self.start.advanced(by: .seconds(10))
+    let first = lease(&pool, now)
+    guard
+      case .keptIdle(nil) = pool.leaseReturned(
+        first, reusable: true, idleSince: Self.start.advanced(by: .seconds(8)), bounds: bounds, now: now)
+    else {
+      Issue.record("2 s is within the window")
+      return
+    }
+    let second = lease(&pool, now)
+    let facts = second.facts
+    #expect(facts.idleAge == .seconds(2) && facts.lookFirst)
+    guard
+      case .close(.idleWindow, .unused) = pool.leaseReturned(
+        second, reusable: true, idleSince: Self.start.advanced(by: .seconds(5)), bounds: bounds, now: now)
+    else {
+      Issue.record("5 s is not")
+      return
+    }
+  }
+
   private static func reuse(_ pool: inout Pool, now: Instant) {
     guard
       case .lease(let lease) = pool.requestArrived(
