@@ -8,6 +8,7 @@ shown as noise. Called by script/bench, which installs and builds what is needed
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import re
@@ -206,7 +207,8 @@ UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 
 def milliseconds(text):
     match = re.fullmatch(r"([0-9.]+)(us|ms|s|m)", text)
-    return float(match[1]) * UNITS[match[2]] if match else None
+    # wrk prints "-nan" now and then; that run then has no such figure.
+    return float(match[1]) * UNITS[match[2]] if match else math.nan
 
 
 def drive(setup, port, path, connections, seconds):
@@ -292,7 +294,8 @@ COLUMNS = ["cpu_us", "user_us", "system_us", "per_second", "p50_ms", "p99_ms", "
 
 
 def medians(runs):
-    summary = {column: statistics.median(run[column] for run in runs) for column in COLUMNS}
+    known = {column: [run[column] for run in runs if not math.isnan(run[column])] for column in COLUMNS}
+    summary = {column: statistics.median(values or [math.nan]) for column, values in known.items()}
     summary["failed"] = sum(run["failed"] for run in runs)
     summary["cpu_us_low"] = min(run["cpu_us"] for run in runs)
     summary["cpu_us_high"] = max(run["cpu_us"] for run in runs)
