@@ -25,6 +25,8 @@ package struct Exchange: Sendable {
     var sawUnaskedResponse = false
     /// The server's FIN came while not one byte of the request was acknowledged: it had left before the request arrived.
     var metClose = false
+    /// When its end was seen first; what followed was waiting.
+    var endSeenAt: Instant?
   }
 
   private enum State: Sendable, BitwiseCopyable {
@@ -62,6 +64,10 @@ package struct Exchange: Sendable {
   /// Whether that attempt met the close of a reused connection: what ``IdleWindow/raceLost(idleAge:closeAge:connectionAge:uses:roundTripTime:verdict:metClose:now:)``
   /// wants to know.
   package private(set) var lastEndWasRace = false
+
+  /// When the end of that attempt was seen, the wait for the RST not counted: less the beginning of the lease, and with its idle age, that is
+  /// the idle age at which the server closed.
+  package private(set) var lastEndSeenAt: Instant?
 
   /// Whether that attempt met silence: sent on a reused connection, and not one byte of it acknowledged however often the kernel sent it
   /// again. The connection had been forgotten, by the server or by something on the way; no FIN will ever tell.
@@ -214,6 +220,7 @@ package struct Exchange: Sendable {
       switch EvidenceRule.judge(observation) {
       case .awaitReset(let span):
         attempt.metClose = true
+        attempt.endSeenAt = now
         state = .judging(attempt)
         return .awaitReset(until: now.advanced(by: span))
       case .verdict(let verdict):
@@ -469,6 +476,7 @@ package struct Exchange: Sendable {
     _ attempt: Attempt, verdict: Verdict, observation: Observation, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
     lastVerdict = verdict
+    lastEndSeenAt = attempt.endSeenAt ?? now
     lastEndWasSilent = observation.error == .timedOut && isSilent(attempt, observation)
     lastEndWasRace = !lastEndWasSilent && isRace(attempt, verdict)
     let isLoss = !verdict.provesNoDelivery

@@ -24,6 +24,8 @@ struct CloseHistory: Sendable {
     var highestAge: Nanoseconds
     var lowestConnectionAge: Nanoseconds
     var highestConnectionAge: Nanoseconds
+    /// The fewest requests that one of the connections had carried.
+    var lowestUses: UInt32 = 0
     var count: UInt32 = 1
     /// Episodes so far, this one included, that closed at about this idle age.
     var support: UInt32 = 1
@@ -74,19 +76,19 @@ struct CloseHistory: Sendable {
   static func tolerance(at age: Nanoseconds) -> Nanoseconds { max(burstGap, age / 20) }
 
   /// - Returns: whether it begins an episode of its own.
-  mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant) -> Bool {
+  mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant) -> Bool {
     if let last = episodes.last, last.isSeenClose, now.since(last.endedAt) <= CloseHistory.burstGap,
       now.since(last.startedAt) <= CloseHistory.burstLength
     {
       // A burst does not speak against itself.
       contradict(episodes.indices.dropLast(), by: idleAge)
-      extend(last, idleAge: idleAge, connectionAge: connectionAge, now: now)
+      extend(last, idleAge: idleAge, connectionAge: connectionAge, uses: uses, now: now)
       return false
     }
     contradict(episodes.indices, by: idleAge)
     var episode = Episode(
       kind: .timeout, startedAt: now, endedAt: now, lowestAge: idleAge, highestAge: idleAge,
-      lowestConnectionAge: connectionAge, highestConnectionAge: connectionAge)
+      lowestConnectionAge: connectionAge, highestConnectionAge: connectionAge, lowestUses: uses)
     episode.support = confirm(idleAge) + 1
     append(episode)
     return true
@@ -217,7 +219,7 @@ struct CloseHistory: Sendable {
   }
 
   private mutating func extend(
-    _ last: Episode, idleAge: Nanoseconds, connectionAge: Nanoseconds, now: Instant
+    _ last: Episode, idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant
   ) {
     var episode = last
     let tolerance = CloseHistory.tolerance(at: idleAge)
@@ -227,6 +229,7 @@ struct CloseHistory: Sendable {
     episode.highestAge = max(episode.highestAge, idleAge)
     episode.lowestConnectionAge = min(episode.lowestConnectionAge, connectionAge)
     episode.highestConnectionAge = max(episode.highestConnectionAge, connectionAge)
+    episode.lowestUses = min(episode.lowestUses, uses)
     episode.endedAt = now
     episode.count &+= 1
     episodes[episodes.count - 1] = episode

@@ -265,7 +265,7 @@ package struct IdleWindow: Sendable {
       recordImmediateClose(uses: uses, now: now)
       return
     }
-    let isNew = history.recordClose(idleAge: idleAge, connectionAge: connectionAge, now: now)
+    let isNew = history.recordClose(idleAge: idleAge, connectionAge: connectionAge, uses: uses, now: now)
     if history.lastIsSweep {
       // A restart, most likely, and with it what was true before may have ended.
       restartedAt = now
@@ -537,38 +537,55 @@ package struct IdleWindow: Sendable {
     return episode.lowestConnectionAge >= limit - tolerance && episode.highestConnectionAge <= limit + tolerance
   }
 
-  /// The connection age at which the server closes, when several closes agree in it and their idle ages differ by more than jitter explains.
+  /// The connection age at which the server closes, when several closes agree in it and their idle ages differ by more than jitter
+  /// explains.
   private func connectionAgeLimit() -> Nanoseconds? {
     guard history.episodes.count >= IdleWindow.connectionAgesThatAgree else { return nil }
     // The latest few candidates are enough: a limit that holds shows again and again.
     for index in history.episodes.indices.suffix(IdleWindow.connectionAgesThatAgree).reversed() {
-      let candidate = history.episodes[index]
-      guard candidate.isSeenClose else { continue }
-      let age = candidate.lowestConnectionAge
-      let tolerance = age / IdleWindow.connectionAgeTolerance
-      var members = 0
-      var lowestIdle = Nanoseconds.unlimited
-      var highestIdle = Nanoseconds.zero
-      var lowestAge = Nanoseconds.unlimited
-      var outlived = false
-      for index in history.episodes.indices {
-        let episode = history.episodes[index]
-        guard episode.isSeenClose else { continue }
-        if episode.highestConnectionAge > age + tolerance * 2 { outlived = true }
-        guard episode.lowestConnectionAge >= age - tolerance, episode.highestConnectionAge <= age + tolerance else {
-          continue
-        }
-        members += 1
-        lowestIdle = min(lowestIdle, episode.lowestAge)
-        highestIdle = max(highestIdle, episode.highestAge)
-        lowestAge = min(lowestAge, episode.lowestConnectionAge)
-      }
-      if members >= IdleWindow.connectionAgesThatAgree, !outlived, lowestIdle * CloseHistory.jitterFactor < highestIdle
-      {
-        return lowestAge
-      }
+      if let limit = connectionAgeLimit(near: history.episodes[index]) { return limit }
     }
     return nil
+  }
+
+  private func connectionAgeLimit(near candidate: CloseHistory.Episode) -> Nanoseconds? {
+    guard candidate.isSeenClose else { return nil }
+    let age = candidate.lowestConnectionAge
+    let tolerance = age / IdleWindow.connectionAgeTolerance
+    var members = 0
+    var idleAges = Extremes()
+    var lowest = Nanoseconds.unlimited
+    for index in history.episodes.indices {
+      let episode = history.episodes[index]
+      guard episode.isSeenClose else { continue }
+      // A connection that lived longer is not bound by it.
+      if episode.highestConnectionAge > age + tolerance * 2 { return nil }
+      guard episode.lowestConnectionAge >= age - tolerance, episode.highestConnectionAge <= age + tolerance else {
+        continue
+      }
+      lowest = min(lowest, episode.lowestConnectionAge)
+      // One that carried a single request is as old as it is idle, and agrees with its like in both.
+      guard episode.lowestUses > 1 else { continue }
+      members += 1
+      idleAges.include(episode.lowestAge)
+    }
+    guard members >= IdleWindow.connectionAgesThatAgree else { return nil }
+    return idleAges.secondLowest * CloseHistory.jitterFactor < idleAges.secondHighest ? lowest : nil
+  }
+
+  /// The second smallest and second largest of some lengths: what is left of their range without one outlier on each side.
+  private struct Extremes {
+    private var lowest = Nanoseconds.unlimited
+    private var highest = Nanoseconds.zero
+    var secondLowest = Nanoseconds.unlimited
+    var secondHighest = Nanoseconds.zero
+
+    mutating func include(_ length: Nanoseconds) {
+      secondLowest = min(secondLowest, max(lowest, length))
+      lowest = min(lowest, length)
+      secondHighest = max(secondHighest, min(highest, length))
+      highest = max(highest, length)
+    }
   }
 
   /// After so many uses the server closes without saying so.

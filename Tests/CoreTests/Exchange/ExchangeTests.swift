@@ -404,6 +404,6 @@ struct ExchangeTests {
   @Test("The state of an exchange is small and trivially copied")
   func size() {
     #expect(_isPOD(Exchange.self))
-    #expect(MemoryLayout<Exchange>.size <= 96)
+    #expect(MemoryLayout<Exchange>.size <= 128)
   }
 }

@@ -308,6 +308,17 @@ struct IdleWindowTests {
     #expect(observer.bounds.provenAge < .seconds(3), "one server of several may still close at 5 s")
   }
 
+  @Test("Connections that carry one request each are as old as they are idle: no limit of their age")
+  func singleUse() {
+    let observer = Observer()
+    for (idle, age) in [(71, 211), (211, 213), (72, 210), (72, 210), (78, 212), (90, 212)] {
+      observer.pass(.seconds(1))
+      observer.closed(.milliseconds(Int64(idle)), connectionAge: .milliseconds(Int64(age)), uses: 1)
+    }
+    #expect(observer.bounds.connectionAgeLimit == .unlimited)
+    #expect(observer.bounds.leaseLimit < .milliseconds(71))
+  }
+
   @Test("A limit of uses falls when a connection is seen that carried more")
   func outlivedLimit() {
     let observer = Observer()
