@@ -14,15 +14,15 @@
 /// | yes  | cannot      | unmoved      | open    | none       | await FIN and RST; unknown if they do not come |
 /// | yes  | none        | unmoved      | open    | none       | unknown                                  |
 ///
-/// Why EPIPE proves it: Linux reports a RST as EPIPE only when the socket is in CLOSE_WAIT, so the peer's FIN came first. That FIN
-/// acknowledges nothing of this request, so it left before the request arrived. The RST says that what arrived after it met a
-/// socket that nobody can read from any more.
+/// Why EPIPE proves it: Linux reports a RST as EPIPE only when the socket is in CLOSE_WAIT, so the peer's FIN came
+/// first. That FIN acknowledges nothing of this request, so it left before the request arrived. The RST says that what
+/// arrived after it met a socket that nobody can read from any more.
 ///
-/// What it tolerates: a server that half-closes while idle, goes on to read, acts on what it read, and is gone before its kernel's
-/// delayed ACK (40 ms) leaves. `close()` forgets that ACK, and a RST for the bytes that were not read, or `SO_LINGER` 0, then looks
-/// the same (measured on Linux: the head read, `close()`, then the body arrives). Such a server acts on a part of a request, or
-/// aborts, and has made itself unable to answer either way; none is known. One that reads the whole request and closes in the
-/// ordinary way acknowledges it, and the verdict is "delivered".
+/// What it tolerates: a server that half-closes while idle, goes on to read, acts on what it read, and is gone before
+/// its kernel's delayed ACK (40 ms) leaves. `close()` forgets that ACK, and a RST for the bytes that were not read, or
+/// `SO_LINGER` 0, then looks the same (measured on Linux: the head read, `close()`, then the body arrives). Such a
+/// server acts on a part of a request, or aborts, and has made itself unable to answer either way; none is known. One
+/// that reads the whole request and closes in the ordinary way acknowledges it, and the verdict is "delivered".
 package enum EvidenceRule {
   /// What to do about an attempt that ended without a usable response.
   package enum Judgement: Sendable, Hashable, BitwiseCopyable {
@@ -39,8 +39,9 @@ package enum EvidenceRule {
   /// Added to what the connection's own times give: scheduling at both ends.
   package static let resetWaitSlack = Nanoseconds.milliseconds(10)
 
-  /// A connection that idled longer than this before a request has its response checked, and is looked at before it is written to.
-  /// Below it the pooled connection is in the middle of a burst, and a check would cost every request of a busy server.
+  /// A connection that idled longer than this before a request has its response checked, and is looked at before it is
+  /// written to. Below it the pooled connection is in the middle of a burst, and a check would cost every request of a
+  /// busy server.
   package static let unguardedIdleAge = Nanoseconds.milliseconds(3)
 
   /// Judges an attempt as soon as it has ended.
@@ -61,8 +62,8 @@ package enum EvidenceRule {
 
   /// Whether the response on this connection must be checked with ``couldAnswer(bytesWritten:unacknowledgedBytes:)``.
   ///
-  /// Every closing response is, on a fresh connection too: a request that was lost on its way leaves the server idle long
-  /// enough to send its farewell, and a connection that ends costs more than the check.
+  /// Every closing response is, on a fresh connection too: a request that was lost on its way leaves the server idle
+  /// long enough to send its farewell, and a connection that ends costs more than the check.
   ///
   /// - Parameters:
   ///   - idleAge: how long the connection had idled before the request.
@@ -73,11 +74,13 @@ package enum EvidenceRule {
 
   /// Whether a response that has arrived may be the answer to the request.
   ///
-  /// Every segment carries an ACK: a peer that answers a request has acknowledged a byte of it in the same segment at the latest.
+  /// Every segment carries an ACK: a peer that answers a request has acknowledged a byte of it in the same segment at
+  /// the latest.
   ///
   /// - Parameters:
   ///   - bytesWritten: bytes of this request that the kernel accepted.
-  ///   - unacknowledgedBytes: SIOCOUTQ; `nil` where the socket cannot tell, which gives the response the benefit of the doubt.
+  ///   - unacknowledgedBytes: SIOCOUTQ; `nil` where the socket cannot tell, which gives the response the benefit of the
+  ///     doubt.
   package static func couldAnswer(bytesWritten: UInt64, unacknowledgedBytes: UInt64?) -> Bool {
     guard bytesWritten > 0 else { return false }
     guard let unacknowledgedBytes else { return true }
@@ -86,7 +89,8 @@ package enum EvidenceRule {
 
   /// How long the RST that answers our bytes may take.
   ///
-  /// Our bytes and the RST take one round trip. If one of them is lost it takes a retransmission timeout and a round trip more.
+  /// Our bytes and the RST take one round trip. If one of them is lost it takes a retransmission timeout and a round
+  /// trip more.
   static func resetWait(_ observation: Observation) -> Nanoseconds {
     let wait = observation.roundTripTime * 2 + observation.retransmissionTimeout + resetWaitSlack
     return min(max(wait, minimumResetWait), maximumResetWait)

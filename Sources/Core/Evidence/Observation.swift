@@ -48,7 +48,8 @@ package struct Observation: Sendable, Hashable, BitwiseCopyable {
   /// Bytes of this request (head and body) that the kernel accepted.
   package var bytesSent: UInt64
   package var reading: Reading
-  /// The first error that any call on the socket reported since this request began (`read`, `write`, SO_ERROR); `nil` for none.
+  /// The first error that any call on the socket reported since this request began (`read`, `write`, SO_ERROR); `nil`
+  /// for none.
   ///
   /// Only the first counts. After it was fetched, a `write` fails with EPIPE whatever the cause was.
   package var error: SocketError?

@@ -13,8 +13,8 @@
 ///                            +-----> finished (failed)    finished (aborted) <----+
 /// ```
 ///
-/// The data plane and the simulator drive it with events and carry out what each returns. It allocates nothing before a failure.
-/// Whenever an attempt ends, its upstream connection is closed: none of the ends leaves it usable. Only
+/// The data plane and the simulator drive it with events and carry out what each returns. It allocates nothing before a
+/// failure. Whenever an attempt ends, its upstream connection is closed: none of the ends leaves it usable. Only
 /// ``responseEnded(now:)`` leaves that question to the host, which knows the framing.
 package struct Exchange: Sendable {
   /// One sending of the request on one connection.
@@ -23,7 +23,8 @@ package struct Exchange: Sendable {
     var bytesWritten: UInt64 = 0
     /// A response came that cannot be the answer.
     var sawUnaskedResponse = false
-    /// The server's FIN came while not one byte of the request was acknowledged: it had left before the request arrived.
+    /// The server's FIN came while not one byte of the request was acknowledged: it had left before the request
+    /// arrived.
     var metClose = false
     /// When its end was seen first; what followed was waiting.
     var endSeenAt: Instant?
@@ -61,23 +62,25 @@ package struct Exchange: Sendable {
   /// The verdict on the last attempt that ended without a response.
   package private(set) var lastVerdict: Verdict?
 
-  /// Whether that attempt met the close of a reused connection: what ``IdleWindow/raceLost(idleAge:closeAge:connectionAge:uses:roundTripTime:verdict:metClose:now:)``
-  /// wants to know.
+  /// Whether that attempt met the close of a reused connection: what
+  /// ``IdleWindow/raceLost(idleAge:closeAge:connectionAge:uses:roundTripTime:verdict:metClose:now:)`` wants to know.
   package private(set) var lastEndWasRace = false
 
-  /// When the end of that attempt was seen, the wait for the RST not counted: less the beginning of the lease, and with its idle age, that is
-  /// the idle age at which the server closed.
+  /// When the end of that attempt was seen, the wait for the RST not counted: less the beginning of the lease, and with
+  /// its idle age, that is the idle age at which the server closed.
   package private(set) var lastEndSeenAt: Instant?
 
-  /// Whether that attempt met silence: sent on a reused connection, and not one byte of it acknowledged however often the kernel sent it
-  /// again. The connection had been forgotten, by the server or by something on the way; no FIN will ever tell.
+  /// Whether that attempt met silence: sent on a reused connection, and not one byte of it acknowledged however often
+  /// the kernel sent it again. The connection had been forgotten, by the server or by something on the way; no FIN will
+  /// ever tell.
   package private(set) var lastEndWasSilent = false
 
-  /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely as old.
+  /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely
+  /// as old.
   package static let maximumStaleLooks: UInt8 = 2
 
-  /// - Parameter outgrowsRecord: whether it is known beforehand that the request is larger than what is kept for a replay. It could not be
-  ///   repaired, so it takes a fresh connection, which knows no race.
+  /// - Parameter outgrowsRecord: whether it is known beforehand that the request is larger than what is kept for a
+  ///   replay. It could not be repaired, so it takes a fresh connection, which knows no race.
   package init(isIdempotent: Bool, outgrowsRecord: Bool = false, policy: ReplayPolicy) {
     self.isIdempotent = isIdempotent
     self.outgrowsRecord = outgrowsRecord
@@ -127,8 +130,8 @@ package struct Exchange: Sendable {
     switch look {
     case .quiet: return .send
     case .stale:
-      // A server that closes what it has just accepted, or speaks first, would be asked again without end. Send, and let the evidence
-      // judge: that counts as an attempt and is bounded as one.
+      // A server that closes what it has just accepted, or speaks first, would be asked again without end. Send, and
+      // let the evidence judge: that counts as an attempt and is bounded as one.
       if !attempt.lease.isReused, attempt.lease.idleAge <= EvidenceRule.unguardedIdleAge { return .send }
       staleLooks &+= 1
       attempts &-= 1
@@ -139,9 +142,11 @@ package struct Exchange: Sendable {
 
   // MARK: - The end of an attempt
 
-  /// What follows the end of an attempt. The upstream connection is closed in every case but `awaitReset`, which closes it later.
+  /// What follows the end of an attempt. The upstream connection is closed in every case but `awaitReset`, which closes
+  /// it later.
   package enum AttemptEnd: Sendable, Hashable {
-    /// Keep the socket and observe it again when it shows something new, at the latest then; tell ``resetWaitEnded(_:budget:now:)``.
+    /// Keep the socket and observe it again when it shows something new, at the latest then; tell
+    /// ``resetWaitEnded(_:budget:now:)``.
     case awaitReset(until: Instant)
     /// Close, and ask for a fresh connection.
     case replayAfresh(Verdict)
@@ -298,8 +303,8 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// An interim response (1xx) was handed to the client's side. From here on nothing can be replayed, but the client can still
-  /// be answered: a final response may follow, an error as well.
+  /// An interim response (1xx) was handed to the client's side. From here on nothing can be replayed, but the client
+  /// can still be answered: a final response may follow, an error as well.
   package mutating func interimPassedOn() {
     switch state {
     case .attempting: hasPassedInterim = true
@@ -358,7 +363,8 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// Nothing moved for too long: `.sendTimeout` while the request is sent, `.responseTimeout` before the head, `.idleBodyTimeout` within the response.
+  /// Nothing moved for too long: `.sendTimeout` while the request is sent, `.responseTimeout` before the head,
+  /// `.idleBodyTimeout` within the response.
   package mutating func timedOut(_ cause: FailureCause, observation: Observation) -> AttemptEnd {
     switch state {
     case .attempting(let attempt), .judging(let attempt), .answering(let attempt):
@@ -380,18 +386,20 @@ package struct Exchange: Sendable {
 
   // MARK: - Silence
 
-  /// When to look whether the request of an attempt arrived at all, counted from its first byte; `nil` when there is no need.
+  /// When to look whether the request of an attempt arrived at all, counted from its first byte; `nil` when there is no
+  /// need.
   ///
-  /// A firewall or a NAT forgets connections that idle for long, and says nothing. What is sent on one of them is neither acknowledged nor
-  /// reset, and the client would wait for the whole response timeout. A server's kernel acknowledges within a round trip and some
-  /// milliseconds, however busy its application is.
+  /// A firewall or a NAT forgets connections that idle for long, and says nothing. What is sent on one of them is
+  /// neither acknowledged nor reset, and the client would wait for the whole response timeout. A server's kernel
+  /// acknowledges within a round trip and some milliseconds, however busy its application is.
   ///
   /// - Parameter retransmissionTimeout: `tcpi_rto`.
   package func silencePatience(retransmissionTimeout: Nanoseconds) -> Nanoseconds? {
     guard case .attempting(let attempt) = state, isIdempotent, attempt.lease.isReused,
       attempt.lease.idleAge >= Exchange.forgettingAge
     else { return nil }
-    // Three transmissions and their time: two losses in a row are no proof of anything, but silence then is more than loss.
+    // Three transmissions and their time: two losses in a row are no proof of anything, but silence then is more than
+    // loss.
     let patience = retransmissionTimeout * 3
     return min(max(patience, Exchange.minimumPatience), Exchange.maximumPatience)
   }
@@ -522,8 +530,8 @@ package struct Exchange: Sendable {
     }
   }
 
-  /// Whether a request met the close of a connection that had idled. A server that half-closes in idleness and reads on gets the
-  /// request all the same: a race lost, and delivered.
+  /// Whether a request met the close of a connection that had idled. A server that half-closes in idleness and reads on
+  /// gets the request all the same: a race lost, and delivered.
   private func isRace(_ attempt: Attempt, _ verdict: Verdict) -> Bool {
     guard attempt.lease.isReused else { return false }
     if case .answering = state { return false }

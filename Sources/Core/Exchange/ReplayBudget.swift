@@ -1,8 +1,8 @@
-/// How many replays one server gets from one thread: a share of its requests and a small steady rate, so that a server in trouble is
-/// not asked for twice the work.
+/// How many replays one server gets from one thread: a share of its requests and a small steady rate, so that a server
+/// in trouble is not asked for twice the work.
 ///
-/// A replay on proof of non-delivery is cheap: the server never saw the request, so its work is not doubled, only a connection is
-/// opened. It costs a tenth, so that even a server that loses every request to the race can be served.
+/// A replay on proof of non-delivery is cheap: the server never saw the request, so its work is not doubled, only a
+/// connection is opened. It costs a tenth, so that even a server that loses every request to the race can be served.
 package struct ReplayBudget: Sendable, Hashable, BitwiseCopyable {
   /// Thousandths of a replay.
   private var tokens: Int64
@@ -12,7 +12,8 @@ package struct ReplayBudget: Sendable, Hashable, BitwiseCopyable {
   package static let share: Int64 = 200
   /// What each second adds: ten replays.
   package static let perSecond: Int64 = 10_000
-  /// What is saved up at most, and what there is at the start: two hundred replays, a burst of losses on a pool of that size.
+  /// What is saved up at most, and what there is at the start: two hundred replays, a burst of losses on a pool of that
+  /// size.
   package static let capacity: Int64 = 200_000
   static let unprovenCost: Int64 = 1_000
   static let provenCost: Int64 = 100

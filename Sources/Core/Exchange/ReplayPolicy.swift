@@ -2,8 +2,8 @@
 package struct ReplayPolicy: Sendable, Hashable, BitwiseCopyable {
   /// What is allowed for methods that are not idempotent (RFC 9110 section 9.2.2).
   ///
-  /// The letter of that section is that a proxy must not automatically retry them. A request that is proved never to have reached
-  /// the server was not tried; HTTP/2 says the same of REFUSED_STREAM (RFC 9113 section 8.7).
+  /// The letter of that section is that a proxy must not automatically retry them. A request that is proved never to
+  /// have reached the server was not tried; HTTP/2 says the same of REFUSED_STREAM (RFC 9113 section 8.7).
   package enum NonIdempotent: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
     /// Replay on proof that the request was never sent or never delivered.
     case proven
@@ -13,8 +13,8 @@ package struct ReplayPolicy: Sendable, Hashable, BitwiseCopyable {
   package var nonIdempotent: NonIdempotent
   /// Replays of one exchange.
   package var maximumReplays: UInt8
-  /// Attempts on a fresh connection that may end without a response and without proof of non-delivery before the exchange fails:
-  /// a request that kills every worker that reads it must not be handed round.
+  /// Attempts on a fresh connection that may end without a response and without proof of non-delivery before the
+  /// exchange fails: a request that kills every worker that reads it must not be handed round.
   package var maximumFreshLosses: UInt8
   /// Replays after a connect that failed. A server that refuses now refuses a microsecond later, too; only where a
   /// further server could take the request is this worth more than zero.

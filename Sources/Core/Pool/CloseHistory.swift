@@ -1,8 +1,8 @@
 /// The closes of idle connections by one server, and what they contradict: the memory behind ``IdleWindow``.
 ///
-/// Closes that come in one burst are one *episode*, so that ten thousand connections that time out together, or die in one restart, weigh as
-/// much as one. An episode whose idle ages agree with its times (or with each other) is what a timeout looks like; one whose ages differ
-/// while its times agree is what a restart looks like.
+/// Closes that come in one burst are one *episode*, so that ten thousand connections that time out together, or die in
+/// one restart, weigh as much as one. An episode whose idle ages agree with its times (or with each other) is what a
+/// timeout looks like; one whose ages differ while its times agree is what a restart looks like.
 struct CloseHistory: Sendable {
   /// One burst of closes, or one connection that was seen to be kept.
   struct Episode: Sendable, Hashable, BitwiseCopyable {
@@ -11,7 +11,8 @@ struct CloseHistory: Sendable {
       case timeout
       /// Different idle ages at one time: a restart, most likely.
       case sweep
-      /// No close was seen: something had forgotten the connection when it was used. Only what came through speaks against it.
+      /// No close was seen: something had forgotten the connection when it was used. Only what came through speaks
+      /// against it.
       case forgotten
       /// No close: a connection was still open at this idle age.
       case survival
@@ -56,14 +57,15 @@ struct CloseHistory: Sendable {
   static let burstLength = Nanoseconds.milliseconds(500)
   /// Survivals no further apart than this are one.
   static let survivalGap = Nanoseconds.seconds(2)
-  /// Timers jitter; a server whose closes differ by more than this factor has changed its mind, or has several timeouts.
-  /// Plus and minus 30 % is a factor of 1.86.
+  /// Timers jitter; a server whose closes differ by more than this factor has changed its mind, or has several
+  /// timeouts. Plus and minus 30 % is a factor of 1.86.
   static let jitterFactor: Int64 = 2
   /// So many contradictions, and a close that was seen only once is forgotten.
   static let contradictionsOfOne: UInt32 = 3
   /// So many, and a close that was seen repeatedly is forgotten.
   static let contradictionsOfMany: UInt32 = 8
-  /// So many later episodes in a row that all lie higher by more than they differ among themselves, and a close is forgotten.
+  /// So many later episodes in a row that all lie higher by more than they differ among themselves, and a close is
+  /// forgotten.
   static let laterEpisodes = 8
 
   private(set) var episodes: [Episode] = []
@@ -180,7 +182,8 @@ struct CloseHistory: Sendable {
       let episode = episodes[index]
       let limit = episode.support == 1 ? CloseHistory.contradictionsOfOne : CloseHistory.contradictionsOfMany
       if episode.contradictions >= limit || later.leavesBehind(episode) { result.forLeases |= 1 << index }
-      // Only closes: what is merely seen to live is seen because it lives, and beside it another server may go on as before.
+      // Only closes: what is merely seen to live is seen because it lives, and beside it another server may go on as
+      // before.
       if laterCloses.leavesBehind(episode) { result.forProof |= 1 << index }
       switch episode.kind {
       case .timeout, .forgotten:
@@ -223,7 +226,8 @@ struct CloseHistory: Sendable {
   ) {
     var episode = last
     let tolerance = CloseHistory.tolerance(at: idleAge)
-    // Connections that went idle together and time out with jitter have ages that differ as their times do: at most by the gap.
+    // Connections that went idle together and time out with jitter have ages that differ as their times do: at most by
+    // the gap.
     if idleAge + tolerance < episode.lowestAge || idleAge > episode.highestAge + tolerance { episode.kind = .sweep }
     episode.lowestAge = min(episode.lowestAge, idleAge)
     episode.highestAge = max(episode.highestAge, idleAge)

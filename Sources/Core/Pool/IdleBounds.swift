@@ -1,8 +1,10 @@
-/// What a pool may lease of one server at this moment: the idle window as four plain numbers, which a host can publish as atomics.
+/// What a pool may lease of one server at this moment: the idle window as four plain numbers, which a host can publish
+/// as atomics.
 package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   /// A connection is leased only below this idle age. Zero: reuse is pointless, this server keeps no connection.
   package var leaseLimit: Nanoseconds
-  /// A non-idempotent request takes a connection only below this idle age: the server has been seen to keep connections so long.
+  /// A non-idempotent request takes a connection only below this idle age: the server has been seen to keep connections
+  /// so long.
   package var provenAge: Nanoseconds
   /// A connection is leased only below this connection age.
   package var connectionAgeLimit: Nanoseconds
@@ -21,7 +23,8 @@ package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
     self.usesLimit = usesLimit
   }
 
-  /// A server of which nothing is known: any idle age up to the configured one, and the floor for what cannot be repaired.
+  /// A server of which nothing is known: any idle age up to the configured one, and the floor for what cannot be
+  /// repaired.
   package static func unknown(configuredLimit: Nanoseconds) -> IdleBounds {
     IdleBounds(leaseLimit: configuredLimit, provenAge: min(provenAgeFloor, configuredLimit))
   }
@@ -34,7 +37,8 @@ package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   /// Every server is trusted to keep a connection for this long after a response, unless it has been seen not to.
   package static let provenAgeFloor = Nanoseconds.milliseconds(10)
 
-  /// Whether a response on a connection that was reused at `idleAge` is worth telling the learner: it shows more than is known.
+  /// Whether a response on a connection that was reused at `idleAge` is worth telling the learner: it shows more than
+  /// is known.
   ///
   /// One comparison, for the hot path. Most reuses under load are no news.
   package func isNews(reuseAt idleAge: Nanoseconds) -> Bool {

@@ -1,6 +1,7 @@
 /// What is believed of one server's patience with idle connections, learned from what it says and does.
 ///
-/// A value; the host keeps one for each server behind a lock and publishes ``bounds`` as atomics. No method is on the hot path.
+/// A value; the host keeps one for each server behind a lock and publishes ``bounds`` as atomics. No method is on the
+/// hot path.
 ///
 /// ```
 ///   server   t0: response sent                          t0+T: timer fires, FIN sent
@@ -10,10 +11,12 @@
 ///   server                                t0+2d+a: must be before t0+T, so a < T - 2d = T - RTT
 /// ```
 ///
-/// So the idle age at which a FIN is seen is the server's own timeout, and a lease is safe below it less one round trip and a margin.
+/// So the idle age at which a FIN is seen is the server's own timeout, and a lease is safe below it less one round trip
+/// and a margin.
 ///
-/// Pessimism is cheap here: a window too low costs some connections, one too high costs requests. So a single credible close lowers
-/// the window at once; it rises again only when several observations outweigh what lowered it. The rules, each with its named number:
+/// Pessimism is cheap here: a window too low costs some connections, one too high costs requests. So a single credible
+/// close lowers the window at once; it rises again only when several observations outweigh what lowered it. The rules,
+/// each with its named number:
 ///
 /// | seen                                                    | believed                                                           |
 /// |---------------------------------------------------------|--------------------------------------------------------------------|
@@ -44,7 +47,8 @@ package struct IdleWindow: Sendable {
     case unchanged
     /// Publish the bounds.
     case adjusted
-    /// Publish the bounds and log the description: something was learned or unlearned, or the window moved by more than a tenth.
+    /// Publish the bounds and log the description: something was learned or unlearned, or the window moved by more than
+    /// a tenth.
     case notable
   }
 
@@ -90,11 +94,13 @@ package struct IdleWindow: Sendable {
   static let suspicionSpan = Nanoseconds.seconds(60)
   /// How long a close lowers the window when nothing contradicts it.
   static let closeSpan = Nanoseconds.seconds(3_600)
-  /// How long a hint, a reuse or a close proves that the server keeps connections, and an immediate close counts at all.
+  /// How long a hint, a reuse or a close proves that the server keeps connections, and an immediate close counts at
+  /// all.
   static let proofSpan = Nanoseconds.seconds(900)
   /// So many closes earlier than a hint promised, and it proves nothing any more, however often it is said again.
   static let refutationsThatBreak = 2
-  /// Different hints that are heard at the same time come from different servers behind one address: the lowest of this time counts.
+  /// Different hints that are heard at the same time come from different servers behind one address: the lowest of this
+  /// time counts.
   static let hintSpan = Nanoseconds.seconds(90)
   static let hintCapacity = 4
   /// Timeouts that make a known range, with which a burst of different ages is compared.
@@ -106,7 +112,8 @@ package struct IdleWindow: Sendable {
   static let silentAge = Nanoseconds.seconds(15)
   /// So many connections kept to an idle age prove it in full; a single one proves half of it.
   static let keptThatProve = 8
-  /// A request that was lost slower than this, beyond two round trips, was not lost to the race but to whoever had read it.
+  /// A request that was lost slower than this, beyond two round trips, was not lost to the race but to whoever had read
+  /// it.
   static let raceSpan = Nanoseconds.milliseconds(50)
 
   package let settings: Settings
@@ -165,9 +172,11 @@ package struct IdleWindow: Sendable {
     smoothedRoundTrip = (smoothedRoundTrip * 7 + time) / 8
   }
 
-  /// The server said `Keep-Alive: timeout=seconds, max=maximum`. Tell it when the time changes on any connection, and once a minute.
+  /// The server said `Keep-Alive: timeout=seconds, max=maximum`. Tell it when the time changes on any connection, and
+  /// once a minute.
   ///
-  /// - Parameter maximum: how many more requests the connection takes, for the dump. A server that counts says `close` with the last.
+  /// - Parameter maximum: how many more requests the connection takes, for the dump. A server that counts says `close`
+  ///   with the last.
   package mutating func keepAliveHinted(seconds: Int, maximum: Int?, now: Instant) -> Change {
     guard settings.isOn, seconds >= 0 else { return .unchanged }
     var hint = Hint(seconds: seconds, maximum: maximum, saidAt: now)
@@ -194,13 +203,14 @@ package struct IdleWindow: Sendable {
     return update(now)
   }
 
-  /// A request met the close: its attempt on a reused connection ended without a response, and the server is not known to have read it.
+  /// A request met the close: its attempt on a reused connection ended without a response, and the server is not known
+  /// to have read it.
   ///
   /// - Parameters:
   ///   - idleAge: the connection's idle age when the request was sent.
   ///   - closeAge: the time from the connection's last response to the end that was seen.
-  ///   - metClose: whether the exchange called it a race (``Exchange/lastEndWasRace``) although the request was delivered in the end: a
-  ///     server that half-closed and read on.
+  ///   - metClose: whether the exchange called it a race (``Exchange/lastEndWasRace``) although the request was
+  ///     delivered in the end: a server that half-closed and read on.
   ///   - wasSilent: whether the connection had been forgotten (``Exchange/lastEndWasSilent``).
   package mutating func raceLost(
     idleAge: Nanoseconds, closeAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32,
@@ -220,13 +230,15 @@ package struct IdleWindow: Sendable {
     case .unknown:
       guard closeAge - idleAge <= roundTripTime * 2 + IdleWindow.raceSpan else { return .unchanged }
     }
-    // The server closed before the request reached it, half a round trip after it was sent; its clock runs half a one ahead of ours.
+    // The server closed before the request reached it, half a round trip after it was sent; its clock runs half a one
+    // ahead of ours.
     let age = min(max(closeAge, idleAge), idleAge + roundTripTime)
     recordClose(idleAge: age, connectionAge: connectionAge, uses: uses, now: now)
     return update(now)
   }
 
-  /// A response came on a connection that was reused at this idle age. Tell it only when ``IdleBounds/isNews(reuseAt:)`` says so.
+  /// A response came on a connection that was reused at this idle age. Tell it only when
+  /// ``IdleBounds/isNews(reuseAt:)`` says so.
   ///
   /// - Parameter uses: requests that the connection had carried, this one not counted; zero when not known.
   package mutating func reuseSucceeded(idleAge: Nanoseconds, uses: UInt32 = 0, now: Instant) -> Change {
@@ -242,8 +254,9 @@ package struct IdleWindow: Sendable {
   package mutating func sentinelSurvived(idleAge: Nanoseconds, now: Instant) -> Change {
     guard settings.isOn else { return .unchanged }
     contradictImmediateCloses()
-    // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago. And a middlebox may
-    // have forgotten the connection without a word: silence proves only as much as none of them is known to break.
+    // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago. And
+    // a middlebox may have forgotten the connection without a word: silence proves only as much as none of them is
+    // known to break.
     if smoothedRoundTrip > .zero { recordKept(min(idleAge - roundTripMargin, IdleWindow.silentAge), now: now) }
     // One that waits within the window says nothing against what made it so narrow.
     if idleAge >= bounds.leaseLimit { history.recordSurvival(idleAge: idleAge, now: now) }
@@ -418,8 +431,8 @@ package struct IdleWindow: Sendable {
     return (limit, result)
   }
 
-  /// How far below the lowest of a few closes the next one may lie: a share of their spread that shrinks with their number, and
-  /// while there are very few a share of the age itself, since they have shown little of their spread.
+  /// How far below the lowest of a few closes the next one may lie: a share of their spread that shrinks with their
+  /// number, and while there are very few a share of the age itself, since they have shown little of their spread.
   private static func leaseGuard(_ lowest: Nanoseconds, _ spread: Nanoseconds, _ count: Int) -> Nanoseconds {
     let percent: Int64 =
       switch count {
@@ -431,8 +444,8 @@ package struct IdleWindow: Sendable {
     return max(spread * 2 / Int64(max(count, 1)), lowest * percent / 100)
   }
 
-  /// The same for requests that cannot be repaired: down to half of what was seen a few times only, since plus and minus 30 % may hide
-  /// behind it.
+  /// The same for requests that cannot be repaired: down to half of what was seen a few times only, since plus and
+  /// minus 30 % may hide behind it.
   private static func proofGuard(_ lowest: Nanoseconds, _ spread: Nanoseconds, _ count: Int) -> Nanoseconds {
     let percent: Int64 =
       switch count {
@@ -463,7 +476,8 @@ package struct IdleWindow: Sendable {
     return count >= IdleWindow.episodesThatEstablish ? lowest : nil
   }
 
-  /// When a close was outweighed: the longest that a connection was seen to be kept since. The window rises no further than that.
+  /// When a close was outweighed: the longest that a connection was seen to be kept since. The window rises no further
+  /// than that.
   private func longestKeptSinceOutweighed(
     _ connectionAgeLimit: Nanoseconds?, _ outweighed: CloseHistory.Outweighed
   ) -> Nanoseconds? {
@@ -479,7 +493,8 @@ package struct IdleWindow: Sendable {
     return longest
   }
 
-  /// Whether an episode looks like timers firing. A burst of different ages does when all of them lie where timeouts were seen anyway.
+  /// Whether an episode looks like timers firing. A burst of different ages does when all of them lie where timeouts
+  /// were seen anyway.
   private func isTimeout(_ episode: CloseHistory.Episode, established: Nanoseconds?) -> Bool {
     switch episode.kind {
     case .timeout, .forgotten: return true
@@ -537,8 +552,8 @@ package struct IdleWindow: Sendable {
     return episode.lowestConnectionAge >= limit - tolerance && episode.highestConnectionAge <= limit + tolerance
   }
 
-  /// The connection age at which the server closes, when several closes agree in it and their idle ages differ by more than jitter
-  /// explains.
+  /// The connection age at which the server closes, when several closes agree in it and their idle ages differ by more
+  /// than jitter explains.
   private func connectionAgeLimit() -> Nanoseconds? {
     guard history.episodes.count >= IdleWindow.connectionAgesThatAgree else { return nil }
     // The latest few candidates are enough: a limit that holds shows again and again.
@@ -573,7 +588,8 @@ package struct IdleWindow: Sendable {
     return idleAges.secondLowest * CloseHistory.jitterFactor < idleAges.secondHighest ? lowest : nil
   }
 
-  /// The second smallest and second largest of some lengths: what is left of their range without one outlier on each side.
+  /// The second smallest and second largest of some lengths: what is left of their range without one outlier on each
+  /// side.
   private struct Extremes {
     private var lowest = Nanoseconds.unlimited
     private var highest = Nanoseconds.zero

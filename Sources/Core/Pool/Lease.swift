@@ -23,8 +23,8 @@ package struct LeaseFacts: Sendable, Hashable, BitwiseCopyable {
   package var isReused: Bool { uses > 0 }
 }
 
-/// The right of one attempt to use one upstream connection. Goes back to its pool exactly once, by ``Pool/leaseReturned(_:reusable:bounds:now:)``
-/// or ``Pool/leaseFoundStale(_:idempotent:freshOnly:bounds:now:)``.
+/// The right of one attempt to use one upstream connection. Goes back to its pool exactly once, by
+/// ``Pool/leaseReturned(_:reusable:bounds:now:)`` or ``Pool/leaseFoundStale(_:idempotent:freshOnly:bounds:now:)``.
 package struct Lease: ~Copyable {
   package let facts: LeaseFacts
   package let exchange: ExchangeID

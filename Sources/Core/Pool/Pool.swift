@@ -11,9 +11,10 @@
 ///                                    +-----> sentinel ---->+
 /// ```
 ///
-/// A pure state machine: it opens and closes nothing, it says what is to be opened and closed. Whenever an effect names a connection
-/// to close, the pool has already forgotten it, and its slot may be given to the next one: act on effects in order, at once.
-/// Every method costs a constant time and allocates nothing, but for the growth of the slot table up to its limit.
+/// A pure state machine: it opens and closes nothing, it says what is to be opened and closed. Whenever an effect names
+/// a connection to close, the pool has already forgotten it, and its slot may be given to the next one: act on effects
+/// in order, at once. Every method costs a constant time and allocates nothing, but for the growth of the slot table up
+/// to its limit.
 package struct Pool: ~Copyable {
   /// What a slot holds. `idle` and `sentinel` slots are linked into the list of that name.
   private enum SlotState: BitwiseCopyable {
@@ -155,8 +156,9 @@ package struct Pool: ~Copyable {
     return .wait(enqueue(exchange, want: want, deadline: deadline), until: deadline)
   }
 
-  /// The host looked at a leased connection before writing and found that the server had closed it or had spoken unasked.
-  /// The connection is forgotten (close it) and the exchange asks again, in the same step, so that nobody takes the room.
+  /// The host looked at a leased connection before writing and found that the server had closed it or had spoken
+  /// unasked. The connection is forgotten (close it) and the exchange asks again, in the same step, so that nobody
+  /// takes the room.
   package mutating func leaseFoundStale(
     _ lease: consuming Lease, idempotent: Bool, freshOnly: Bool, bounds: IdleBounds, now: Instant
   ) -> Admission {
@@ -263,9 +265,10 @@ package struct Pool: ~Copyable {
   /// An attempt is over.
   ///
   /// - Parameters:
-  ///   - reusable: whether the exchange left the connection ready for the next one: both messages complete, nothing said `close`.
-  ///   - idleSince: when the last byte of the response arrived, if that was before it was read: a slow client holds the reading back, and the
-  ///     server's timer runs meanwhile. `nil`: now.
+  ///   - reusable: whether the exchange left the connection ready for the next one: both messages complete, nothing
+  ///     said `close`.
+  ///   - idleSince: when the last byte of the response arrived, if that was before it was read: a slow client holds the
+  ///     reading back, and the server's timer runs meanwhile. `nil`: now.
   package mutating func leaseReturned(
     _ lease: consuming Lease, reusable: Bool, idleSince: Instant? = nil, bounds: IdleBounds, now: Instant
   ) -> Returned {
@@ -287,7 +290,8 @@ package struct Pool: ~Copyable {
     return .keptIdle(close: keepIdle(slot))
   }
 
-  /// A connection that was idle, or a sentinel, is gone: the server closed it or said something unasked. The host closes its side.
+  /// A connection that was idle, or a sentinel, is gone: the server closed it or said something unasked. The host
+  /// closes its side.
   package mutating func connectionClosed(_ connection: ConnectionID, now: Instant) -> Room {
     let slot = checked(connection)
     switch slots[Int(slot)].state {
@@ -351,8 +355,8 @@ package struct Pool: ~Copyable {
   package enum Sweep: Sendable, Hashable, BitwiseCopyable {
     /// Close this connection.
     case close(ConnectionID, CloseReason)
-    /// Tell the learner that the server still keeps a connection at this idle age: a sentinel, or the one that has waited longest
-    /// when that is news. `close` when it has served.
+    /// Tell the learner that the server still keeps a connection at this idle age: a sentinel, or the one that has
+    /// waited longest when that is news. `close` when it has served.
     case sentinelSurvived(ConnectionID, idleAge: Nanoseconds, close: Bool)
     /// Nothing more to do; sweep again then (``Instant/distantFuture``: not before something comes back).
     case done(next: Instant)
@@ -464,8 +468,8 @@ package struct Pool: ~Copyable {
 
   // MARK: - Leasing
 
-  /// How many idle connections one request looks at. The list is nearly in order of idle age, but only roughly of connection age and not
-  /// of uses, so one that has had its share of them must not hide the others.
+  /// How many idle connections one request looks at. The list is nearly in order of idle age, but only roughly of
+  /// connection age and not of uses, so one that has had its share of them must not hide the others.
   private static let maximumLooks = 4
 
   private func leasableSlot(idempotent: Bool, bounds: IdleBounds, now: Instant) -> UInt32? {
@@ -475,10 +479,12 @@ package struct Pool: ~Copyable {
     let usesLimit = min(bounds.usesLimit, settings.maximumUses)
     var slot = idle.youngest
     var looks = 0
-    // Nothing is learned of how long a server waits for the first request of a connection; that one is for what can be repaired.
+    // Nothing is learned of how long a server waits for the first request of a connection; that one is for what can be
+    // repaired.
     while slot != Pool.none, looks < Pool.maximumLooks {
       let candidate = slots[Int(slot)]
-      // The list is in the order of coming back. One that came back late from a slow client must not hide those behind it.
+      // The list is in the order of coming back. One that came back late from a slow client must not hide those behind
+      // it.
       if now.since(candidate.idleSince) < idleLimit, now.since(candidate.openedAt) < ageLimit,
         candidate.uses < usesLimit,
         idempotent || candidate.uses > 0 || now.since(candidate.idleSince) < IdleBounds.provenAgeFloor
@@ -561,12 +567,13 @@ package struct Pool: ~Copyable {
 
   /// From this idle age on it is told that the server keeps what it was not known to keep.
   private static let firstReportAge = Nanoseconds.milliseconds(100)
-  /// A sentinel's survival is news, once, when it is well past twice the timeout that the window implies, and not before this much more
-  /// than the window.
+  /// A sentinel's survival is news, once, when it is well past twice the timeout that the window implies, and not
+  /// before this much more than the window.
   private static let sentinelReportFloor = Nanoseconds.milliseconds(200)
 
-  /// A sentinel that has told what it could makes room for the next: a server that closes late would fill all places for good, and one beside
-  /// it that closes early would never be seen. The longest-standing stays, to see how late that is.
+  /// A sentinel that has told what it could makes room for the next: a server that closes late would fill all places
+  /// for good, and one beside it that closes early would never be seen. The longest-standing stays, to see how late
+  /// that is.
   private func relievedSentinel() -> UInt32? {
     var slot = sentinels.youngest
     while slot != sentinels.oldest {

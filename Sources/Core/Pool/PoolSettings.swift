@@ -16,7 +16,8 @@ package struct PoolSettings: Sendable, Hashable, BitwiseCopyable {
   package var maximumWait: Nanoseconds
   /// Off: one connection for each request.
   package var reuses: Bool
-  /// Connections kept idle beyond the idle window, never leased, to see whether the server keeps them longer than is believed.
+  /// Connections kept idle beyond the idle window, never leased, to see whether the server keeps them longer than is
+  /// believed.
   package var maximumSentinels: UInt32
 
   /// Two: one alone could be the one that a restart closes.

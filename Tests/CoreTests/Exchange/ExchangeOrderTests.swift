@@ -2,7 +2,8 @@ import Testing
 
 @testable import Core
 
-/// Every order of events that a host can meet, up to a depth, against a model that knows only the replay policy's words.
+/// Every order of events that a host can meet, up to a depth, against a model that knows only the replay policy's
+/// words.
 @Suite("All orders of events of one exchange")
 struct ExchangeOrderTests {
   private enum Phase: Equatable {

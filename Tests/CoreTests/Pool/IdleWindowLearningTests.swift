@@ -2,7 +2,8 @@ import Testing
 
 @testable import Core
 
-/// Servers of every temper, met through a real pool in virtual time. Every world has a fixed seed, which is printed when it fails.
+/// Servers of every temper, met through a real pool in virtual time. Every world has a fixed seed, which is printed
+/// when it fails.
 @Suite("What the idle window learns from a server")
 struct IdleWindowLearningTests {
   private static func fixed(_ timeout: Nanoseconds) -> KeepAliveWorld.Server {

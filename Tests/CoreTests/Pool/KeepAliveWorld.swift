@@ -17,7 +17,8 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
-/// One server, one pool and one idle window in virtual time: requests come, connections idle, the server closes as it pleases.
+/// One server, one pool and one idle window in virtual time: requests come, connections idle, the server closes as it
+/// pleases.
 ///
 /// The network has one fixed delay and loses nothing. A request that arrives after the server closed is a race lost.
 struct KeepAliveWorld: ~Copyable {
@@ -115,7 +116,8 @@ struct KeepAliveWorld: ~Copyable {
     for _ in 0..<count { schedule(.request(idempotent: idempotent), at: instant) }
   }
 
-  /// Bursts of requests, each when the connections of the one before have idled for `gap`, give or take `jitter`; runs through them.
+  /// Bursts of requests, each when the connections of the one before have idled for `gap`, give or take `jitter`; runs
+  /// through them.
   mutating func bursts(
     _ count: Int, of size: Int, gap: Nanoseconds, jitter: Nanoseconds, nonIdempotentPercent: Int
   ) {

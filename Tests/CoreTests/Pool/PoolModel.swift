@@ -1,6 +1,7 @@
 @testable import Core
 
-/// A pool as one would write it without a thought of cost: arrays, searched from end to end. The real one must agree with it.
+/// A pool as one would write it without a thought of cost: arrays, searched from end to end. The real one must agree
+/// with it.
 struct PoolModel {
   enum State: Equatable {
     case connecting(ExchangeID?)
