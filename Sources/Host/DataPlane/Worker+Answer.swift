@@ -122,7 +122,7 @@ extension Worker {
   func answerLate(_ client: ClientConnection, _ text: String) {
     if let inbound = client.inbound.take() { recycle(inbound) }
     beginRefusal(client)
-    answer(client, LocalResponse(status: 408, body: Self.body(text)))
+    answer(client, clientFault(status: 408, text))
   }
 
   private func beginRefusal(_ client: ClientConnection) {
@@ -137,7 +137,13 @@ extension Worker {
   /// Answers a request with a status and a sentence of ours.
   func answer(_ client: ClientConnection, status: UInt16, text: String) {
     if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
-    answer(client, LocalResponse(status: status, body: Self.body(text)))
+    answer(client, clientFault(status: status, text))
+  }
+
+  /// An answer to a request that is at fault itself (RFC 9209 section 2.3.16).
+  private func clientFault(status: UInt16, _ text: String) -> LocalResponse {
+    let proxyStatus = ProxyStatus(pseudonym: settings.forwarding.name, error: .httpRequestError, details: text)
+    return LocalResponse(status: status, body: Self.body(text), proxyStatus: proxyStatus.fieldValue)
   }
 
   /// TRACE and OPTIONS whose Max-Forwards is used up end here (RFC 9110 section 7.6.2).
@@ -239,7 +245,7 @@ extension Worker {
     }
     abandonExchange(client)
     notices.post(now) { log.notice("client \(client.peer): \(client.requestLine): \(status): \(text)") }
-    answer(client, LocalResponse(status: status, body: Self.body(text)))
+    answer(client, clientFault(status: status, text))
   }
 
   /// The client's FIN came within its request. It may still read: what has begun to be answered is answered to the end.
@@ -249,8 +255,7 @@ extension Worker {
     guard client.call.headAt == nil else { return }
     counters.malformedRequests &+= 1
     abandonExchange(client)
-    answer(
-      client, LocalResponse(status: 400, body: Self.body("The connection ended within the request's content.")))
+    answer(client, clientFault(status: 400, "The connection ended within the request's content."))
   }
 
   /// The client is gone: nobody reads what would come.

@@ -72,6 +72,11 @@ extension BlockingSocket {
     return takeBytes(count)
   }
 
+  /// Reads until `mark` is there and takes all up to its end.
+  package func receiveBytes(through mark: [UInt8], atMost limit: Nanoseconds = .seconds(5)) throws -> [UInt8] {
+    takeBytes(try offset(behind: mark, atMost: limit))
+  }
+
   /// Reads until the peer's FIN and takes all that came.
   package func receiveAllBytes(atMost limit: Nanoseconds = .seconds(5)) throws -> [UInt8] {
     let deadline = MonotonicClock.now.advanced(by: limit)

@@ -81,21 +81,21 @@ package final class BlockingSocket {
 
   /// Reads until `mark` is there and takes all up to its end.
   package func receive(through mark: String, atMost limit: Nanoseconds = .seconds(5)) throws -> String {
-    var end = 0
+    take(try offset(behind: Array(mark.utf8), atMost: limit))
+  }
+
+  /// Reads until `mark` is there and says how many bytes there are up to its end.
+  func offset(behind mark: [UInt8], atMost limit: Nanoseconds) throws -> Int {
     // Looked at once: a mark that is cut by the end of what has come begins behind `searched`.
     var searched = 0
-    let needle = Array(mark.utf8)
     try fill(atMost: limit) {
-      while searched + needle.count <= self.buffer.count {
-        if self.bytes(needle, areAt: searched) {
-          end = searched + needle.count
-          return true
-        }
+      while searched + mark.count <= self.buffer.count {
+        if self.bytes(mark, areAt: searched) { return true }
         searched += 1
       }
       return false
     }
-    return take(end)
+    return searched + mark.count
   }
 
   /// Reads until the peer's FIN and takes all that came.
