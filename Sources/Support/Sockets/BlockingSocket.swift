@@ -44,17 +44,23 @@ package final class BlockingSocket {
 
   /// Sends all of it; fails when the kernel takes nothing for `limit`.
   package func send(_ bytes: [UInt8], atMost limit: Nanoseconds = .seconds(5)) throws {
+    guard try sendWhatIsTaken(bytes, atMost: limit) == bytes.count else { throw Failure.timedOut("send") }
+  }
+
+  /// Sends until all is sent or the kernel takes nothing for `limit`; says how many bytes went.
+  package func sendWhatIsTaken(_ bytes: [UInt8], atMost limit: Nanoseconds) throws -> Int {
     var rest = ByteBuffer(capacity: bytes.count)
     rest.append(bytes)
     while !rest.isEmpty {
       switch Socket.send(number, rest.readable) {
       case .bytes(let count): rest.consume(count)
       case .wouldBlock:
-        guard Self.wait(for: number, POLLOUT, atMost: limit) else { throw Failure.timedOut("send") }
+        guard Self.wait(for: number, POLLOUT, atMost: limit) else { return bytes.count - rest.count }
       case .endOfStream: preconditionFailure("sending meets no end of stream")
       case .failed(let code): throw Failure.failed("send", code)
       }
     }
+    return bytes.count
   }
 
   /// What one read gives, once there is something: bytes (which ``received`` then holds), the end, or an error.
