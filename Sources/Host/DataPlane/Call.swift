@@ -25,6 +25,15 @@ struct Call {
     case complete
   }
 
+  enum UpstreamFate {
+    /// It can carry another request.
+    case stays
+    /// The response is its last: the server said so, or its end is the end of the connection.
+    case lastAnswer
+    /// It brought more than the response.
+    case surplus
+  }
+
   /// Where the exchange stands with its connection to a server.
   enum Stage {
     /// Nothing is asked of a pool: no request, or its response is complete.
@@ -70,8 +79,8 @@ struct Call {
   var interimCount = 0
   /// The buffer may hold a whole head behind an interim one.
   var mayHoldHead = false
-  /// Whether the server's connection can carry another request behind this response.
-  var keepsUpstream = false
+  /// What becomes of the server's connection behind this response.
+  var upstreamFate = UpstreamFate.lastAnswer
   /// Whether only the end of the connection ends the content as the client gets it.
   var isDelimitedByClose = false
   /// Tunnels: our FIN went to that side.

@@ -356,7 +356,7 @@ extension Worker {
     upstream.closeSocket()
   }
 
-  private func countClose(_ reason: String) {
+  func countClose(_ reason: String) {
     counters.closedByProxy[reason, default: 0] &+= 1
   }
 

@@ -168,7 +168,7 @@ extension Worker {
     client.call.closesClient = !persists || framing == .untilClose
     client.call.sendsChunks = framing == .chunked
     client.call.isDelimitedByClose = framing == .untilClose
-    client.call.keepsUpstream = head.keepsAlive
+    client.call.upstreamFate = head.keepsAlive ? .stays : .lastAnswer
     client.call.announcedContent =
       head.framing == .none
       && (head.declaredLength ?? 0 > 0 || fields.contains(.transferEncoding) || fields.contains(.contentLength))
@@ -291,7 +291,7 @@ extension Worker {
       if UInt64(count) > remaining {
         // More than was announced: the surplus is nobody's, and the connection cannot be trusted any more.
         outbound.removeLast(count - Int(remaining))
-        client.call.keepsUpstream = false
+        client.call.upstreamFate = .surplus
         client.call.responseBodyBytes &+= remaining
         client.call.responseBody = .complete
       } else {
@@ -345,7 +345,7 @@ extension Worker {
       failure = copyChunks(client, &decoder, from: &inbound, to: &outbound)
     }
     // What is left behind a complete response was not asked for.
-    if client.call.responseBody.isComplete, !inbound.isEmpty { client.call.keepsUpstream = false }
+    if client.call.responseBody.isComplete, !inbound.isEmpty { client.call.upstreamFate = .surplus }
     if inbound.isEmpty || client.call.responseBody.isComplete {
       recycle(inbound)
     } else {
@@ -403,7 +403,7 @@ extension Worker {
         ChunkedWriter.writeEnd(to: &outbound)
         client.outbound = consume outbound
       }
-      client.call.keepsUpstream = false
+      client.call.upstreamFate = .lastAnswer
       client.call.responseBody = .complete
       responseMayBeComplete(client, upstream)
       return
@@ -416,21 +416,23 @@ extension Worker {
     guard client.phase == .exchanging, client.call.responseBody.isComplete, client.upstream === upstream else { return }
     if !client.call.machine.isFinished { client.call.machine.responseEnded() }
     let requestIsSent = client.call.requestBody.isComplete && (client.record?.isEmpty ?? true)
-    let isClean = !upstream.peerClosed && !upstream.sawEnd && upstream.firstError == 0 && upstream.inbound == nil
-    client.call.keepsUpstream = client.call.keepsUpstream && requestIsSent && isClean
-    if now.since(upstream.readableSince) > Self.longestHoldBack, client.call.wasHeldBack {
-      client.call.keepsUpstream = false
+    let isOfUnknownAge = client.call.wasHeldBack && now.since(upstream.readableSince) > Self.longestHoldBack
+    let isReusable: Bool
+    switch client.call.upstreamFate {
+    case .stays:
+      isReusable = requestIsSent && upstream.firstError == 0 && upstream.inbound == nil && !isOfUnknownAge
+      if !isReusable { countClose(requestIsSent ? "age-unknown" : "request-unfinished") }
+    case .lastAnswer:
+      isReusable = false
+      countClose("last-answer")
+    case .surplus:
+      isReusable = false
+      countClose("surplus-bytes")
     }
-    // A full buffer may have hidden that more had come.
-    if client.call.keepsUpstream, upstream.isReadable {
-      if Socket.glance(upstream.number) == .quiet {
-        upstream.isReadable = false
-      } else {
-        client.call.keepsUpstream = false
-      }
-    }
+    // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
+    if upstream.sawEnd || upstream.peerClosed { upstream.isReadable = true }
     if client.call.announcedContent { upstream.doubtfulUntil = now.advanced(by: Self.doubtfulTime) }
-    returnLease(client, reusable: client.call.keepsUpstream)
+    returnLease(client, reusable: isReusable)
     expectNothingOfServer(for: client)
     // The server has answered without the rest of the request.
     if !client.call.requestBody.isComplete {

@@ -30,3 +30,6 @@ func story(
       }
     }, body, at: location)
 }
+
+/// A server that is not there: an address of this machine that no test listens on.
+let nobody = OriginAddress.tcp(host: "127.0.0.3", port: 9)
