@@ -110,7 +110,9 @@ extension Worker {
     case .waiting: waitEnded(client)
     case .sending: serverStalled(client)
     case .responseHead: responseHeadTimedOut(client)
-    case .responseBody: responseBodyStalled(client)
+    case .responseBody:
+      // A client that does not read is what holds everything up; its own deadline says so.
+      if client.clientDuty != .reading { responseBodyStalled(client) }
     case .reset: resetWaitEnded(client)
     }
   }
