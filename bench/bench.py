@@ -343,6 +343,15 @@ def report(results):
     return "\n\n".join(parts) + "\n"
 
 
+def without_nan(value):
+    """JSON has no word for a figure that is missing but null."""
+    if isinstance(value, dict):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def version(command):
     run = subprocess.run(command, capture_output=True, text=True)
     match = re.search(r"\d+\.\d+[\w.~+-]*", run.stdout + run.stderr)
@@ -437,7 +446,7 @@ def run(options, directory):
         "cases": {case: {name: medians(list_) for name, list_ in by.items()} for case, by in runs.items()},
     }
     text = report(results)
-    for name, content in (("results.json", json.dumps(results, indent=2)), ("results.md", text)):
+    for name, content in (("results.json", json.dumps(without_nan(results), indent=2)), ("results.md", text)):
         with open(os.path.join(directory, name), "w") as file:
             file.write(content)
     print("\n" + text)
