@@ -61,7 +61,7 @@ let package = Package(
       name: "Support",
       dependencies: ["Core", "Host", .product(name: "Logging", package: "swift-log")],
       path: "Sources/Support",
-      exclude: ["RaceProgram", "Simulator", "Simulate"],
+      exclude: ["Simulator", "Simulate"],
       swiftSettings: strict),
     // Simulator: Core's policy against a simulated network, in virtual time. Pure, so that a seed is a whole run.
     .target(
@@ -74,11 +74,6 @@ let package = Package(
       name: "simulate",
       dependencies: ["Simulator", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Support/Simulate",
-      swiftSettings: strict),
-    .executableTarget(
-      name: "race",
-      dependencies: ["Core", "Host", "Support", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      path: "Sources/Support/RaceProgram",
       swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),

@@ -42,7 +42,7 @@ struct RaceTests {
   }
 
   struct Drive {
-    var report: RaceReport
+    var report: DriveReport
     var proxyLog: String
   }
 
@@ -65,7 +65,7 @@ struct RaceTests {
     }
     return try wire.near.perform {
       let far = SocketAddress(.ipv4(0x0a4d_0002, port: Self.upstreamPort))
-      var settings = RaceSettings(target: SocketAddress(.ipv4(0x0a4d_0001, port: Self.proxyPort)), host: "race.test")
+      var settings = DriveSettings(target: SocketAddress(.ipv4(0x0a4d_0001, port: Self.proxyPort)), host: "race.test")
       do {
         _ = try Fetch.get("/__ledger", from: far, atMost: .seconds(20))
       } catch {
@@ -75,9 +75,9 @@ struct RaceTests {
       settings.count = rounds * settings.connections
       settings.method = method
       settings.spread = spread
-      var driver = try RaceDriver(settings)
+      var driver = try Driver(settings)
       let (outcomes, timing) = driver.run()
-      var report = RaceReport(outcomes: outcomes, ledger: try Fetch.get("/__ledger", from: far, atMost: .seconds(10)))
+      var report = DriveReport(outcomes: outcomes, ledger: try Fetch.get("/__ledger", from: far, atMost: .seconds(10)))
       report.warmUps = timing.warmUps
       report.warmUpFailures = timing.warmUpFailures
       return Drive(report: report, proxyLog: BuiltProgram.text(ofFile: log) ?? "")

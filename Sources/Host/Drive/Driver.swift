@@ -1,8 +1,7 @@
 internal import Core
-package import Host
 
 /// Drives one race, on the calling thread.
-package struct RaceDriver: ~Copyable {
+package struct Driver: ~Copyable {
   private enum Phase: Equatable {
     case closed
     case connecting
@@ -35,20 +34,20 @@ package struct RaceDriver: ~Copyable {
   /// Warm-ups of one request that may fail; after that the request has failed the same way.
   private static let warmUpLimit = 100
 
-  private let settings: RaceSettings
+  private let settings: DriveSettings
   private var poller: Poller
   private var timer: PreciseTimer
   private var generator: SeededGenerator
   private var clients: [Client] = []
-  private var outcomes: [(id: String, end: RaceEnd)] = []
+  private var outcomes: [(id: String, end: DriveEnd)] = []
   private var latencies: [Nanoseconds] = []
   private var roundOffset = Nanoseconds.zero
   private var warmUps = 0
-  private var warmUpFailures: [RaceEnd: Int] = [:]
+  private var warmUpFailures: [DriveEnd: Int] = [:]
   /// Clients of the round whose request under test has not ended.
   private var unfinished = 0
 
-  package init(_ settings: RaceSettings) throws(SystemError) {
+  package init(_ settings: DriveSettings) throws(SystemError) {
     let poller = try Poller()
     let timer = try PreciseTimer()
     try poller.register(timer.number, for: .readable, trigger: .level, token: Self.timerToken)
@@ -61,13 +60,14 @@ package struct RaceDriver: ~Copyable {
 
   /// Sends all requests.
   /// - Parameter progress: called after each round with the number of requests that have ended.
-  package mutating func run(progress: (Int) -> Void = { _ in }) -> (outcomes: [(id: String, end: RaceEnd)], RaceReport)
-  {
+  package mutating func run(progress: (Int) -> Void = { _ in }) -> (
+    outcomes: [(id: String, end: DriveEnd)], DriveReport
+  ) {
     while outcomes.count < settings.count {
       round(min(settings.connections, settings.count - outcomes.count))
       progress(outcomes.count)
     }
-    var report = RaceReport()
+    var report = DriveReport()
     report.warmUps = warmUps
     report.warmUpFailures = warmUpFailures
     latencies.sort()
@@ -226,7 +226,7 @@ package struct RaceDriver: ~Copyable {
       if isEnded { ended(index, .closed) }
       return
     }
-    switch RaceResponse.parse(client.input.wholeText, isEnded: isEnded) {
+    switch DriveResponse.parse(client.input.wholeText, isEnded: isEnded) {
     case .incomplete:
       if isEnded { ended(index, client.input.isEmpty ? .closed : .cutOff) }
     case .malformed: ended(index, .malformed)
@@ -254,7 +254,7 @@ package struct RaceDriver: ~Copyable {
   }
 
   /// The connection is gone.
-  private mutating func ended(_ index: Int, _ end: RaceEnd) {
+  private mutating func ended(_ index: Int, _ end: DriveEnd) {
     let client = clients[index]
     switch client.phase {
     case .waiting, .done, .ready, .closed: client.descriptor = nil
@@ -262,14 +262,14 @@ package struct RaceDriver: ~Copyable {
     }
   }
 
-  private mutating func failed(_ index: Int, _ end: RaceEnd) {
+  private mutating func failed(_ index: Int, _ end: DriveEnd) {
     let client = clients[index]
     client.descriptor = nil
     if client.isTesting { finish(index, end) } else { retryWarmUp(index, after: end) }
   }
 
   /// A warm-up that failed is counted and tried again: the request under test needs its connection.
-  private mutating func retryWarmUp(_ index: Int, after end: RaceEnd) {
+  private mutating func retryWarmUp(_ index: Int, after end: DriveEnd) {
     warmUpFailures[end, default: 0] += 1
     let client = clients[index]
     client.descriptor = nil
@@ -279,7 +279,7 @@ package struct RaceDriver: ~Copyable {
     client.due = MonotonicClock.now.advanced(by: Self.connectPause)
   }
 
-  private mutating func finish(_ index: Int, _ end: RaceEnd) {
+  private mutating func finish(_ index: Int, _ end: DriveEnd) {
     clients[index].phase = .done
     outcomes.append((clients[index].id, end))
     unfinished -= 1

@@ -1,14 +1,14 @@
 package import Core
 
 /// What a drive found, once its requests are joined with the upstream's ledger.
-package struct RaceReport: Equatable, Sendable {
+package struct DriveReport: Equatable, Sendable {
   /// Requests under test.
   package var sent = 0
   package var answered = 0
   /// Not answered with 2xx, whatever came instead.
   package var failed = 0
   /// Failed, by how.
-  package var failures: [RaceEnd: Int] = [:]
+  package var failures: [DriveEnd: Int] = [:]
   /// Different requests that the upstream has read completely.
   package var applied = 0
   package var appliedTwice = 0
@@ -21,7 +21,7 @@ package struct RaceReport: Equatable, Sendable {
   /// Failed although the upstream did not die with them.
   package var failedWithoutDeath = 0
   /// Warm-up requests that were not answered.
-  package var warmUpFailures: [RaceEnd: Int] = [:]
+  package var warmUpFailures: [DriveEnd: Int] = [:]
   package var warmUps = 0
   /// From a request under test to its answer.
   package var medianLatency = Nanoseconds.zero
@@ -34,7 +34,7 @@ package struct RaceReport: Equatable, Sendable {
   /// - Parameters:
   ///   - outcomes: each request's ID and end.
   ///   - ledger: the upstream's lines of JSON.
-  package init(outcomes: [(id: String, end: RaceEnd)], ledger: String) {
+  package init(outcomes: [(id: String, end: DriveEnd)], ledger: String) {
     var times: [String: Int] = [:]
     var deaths: Set<String> = []
     for line in ledger.split(separator: "\n") {
@@ -80,7 +80,7 @@ package struct RaceReport: Equatable, Sendable {
       + "\"median_ms\":\(Self.milliseconds(medianLatency)),\"slowest_ms\":\(Self.milliseconds(slowestLatency))}"
   }
 
-  private static func object(_ counts: [RaceEnd: Int]) -> String {
+  private static func object(_ counts: [DriveEnd: Int]) -> String {
     "{" + counts.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
   }
 

@@ -1,7 +1,7 @@
 internal import Core
 
 /// As much of a response as the driver must understand: where it ends, and its status.
-enum RaceResponse {
+enum DriveResponse {
   case incomplete
   case malformed
   /// - Parameters:
@@ -10,7 +10,7 @@ enum RaceResponse {
   case complete(status: Int, keepsOpen: Bool)
 
   /// - Parameter isEnded: the proxy has sent its FIN.
-  static func parse(_ text: String, isEnded: Bool) -> RaceResponse {
+  static func parse(_ text: String, isEnded: Bool) -> DriveResponse {
     let bytes = Array(text.utf8)
     guard let headEnd = end(of: [13, 10, 13, 10], in: bytes, from: 0) else {
       return bytes.count > 65_536 ? .malformed : .incomplete

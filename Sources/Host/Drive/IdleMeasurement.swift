@@ -1,5 +1,4 @@
 package import Core
-package import Host
 
 /// Finds out how long a server keeps idle connections, by letting some be idle.
 package enum IdleMeasurement {

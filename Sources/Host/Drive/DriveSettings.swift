@@ -1,5 +1,4 @@
 package import Core
-package import Host
 
 /// One drive at the race: rounds of bursts through a proxy, each request sent when the proxy's upstream connections have
 /// been idle for about as long as the upstream keeps them.
@@ -10,7 +9,7 @@ package import Host
 ///     +------+--------------------------------------+---------------+----> next round
 ///                                        idle - spread     idle + spread
 /// ```
-package struct RaceSettings: Equatable, Sendable {
+package struct DriveSettings: Equatable, Sendable {
   /// The proxy.
   package var target: SocketAddress
   /// `Host` of the requests.
@@ -28,7 +27,7 @@ package struct RaceSettings: Equatable, Sendable {
   /// The requests under test are sent at `idle` plus or minus this, drawn evenly.
   package var spread = Nanoseconds.milliseconds(25)
   /// Whether the requests of a round leave together, at one drawn time, or each at its own.
-  package var burst = RaceBurst.together
+  package var burst = DriveBurst.together
   /// Between the last answer of a round and the next warm-up, so that no old upstream connection is left for it.
   package var rest = Nanoseconds.milliseconds(100)
   /// A request without an answer for this long has failed.
@@ -44,7 +43,7 @@ package struct RaceSettings: Equatable, Sendable {
 }
 
 /// What the drawn offset from the idle time holds for.
-package enum RaceBurst: String, CaseIterable, Sendable {
+package enum DriveBurst: String, CaseIterable, Sendable {
   /// A whole round: its requests meet connections of one age, and no answer of the round comes in time to make one of them
   /// young again. The harder drive.
   case together
@@ -53,7 +52,7 @@ package enum RaceBurst: String, CaseIterable, Sendable {
 }
 
 /// How a request under test ended at the client.
-package enum RaceEnd: Hashable, Comparable, Sendable, CustomStringConvertible {
+package enum DriveEnd: Hashable, Comparable, Sendable, CustomStringConvertible {
   case answered
   /// An answer with another status than 2xx.
   case status(Int)

@@ -1,5 +1,4 @@
 package import Core
-package import Host
 
 /// Gets small pages, for the driver's own needs.
 package enum Fetch {

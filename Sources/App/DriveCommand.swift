@@ -1,12 +1,10 @@
 import ArgumentParser
 import Core
 import Host
-import Support
 
-@main
-struct Race: ParsableCommand {
+struct DriveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "race",
+    commandName: "drive",
     abstract: "Drive a proxy at the keep-alive race and count what it loses.",
     discussion: """
       Sends rounds of requests through the proxy at the moment at which its idle upstream connections end, then
@@ -37,7 +35,7 @@ struct Race: ParsableCommand {
   var spread = Nanoseconds.milliseconds(25)
 
   @Option(help: "Whether the requests of a round leave 'together' or 'scattered'.")
-  var burst = RaceBurst.together
+  var burst = DriveBurst.together
 
   @Option(help: "Pause between rounds.", transform: Nanoseconds.init(parsing:))
   var rest = Nanoseconds.milliseconds(100)
@@ -55,7 +53,7 @@ struct Race: ParsableCommand {
     let proxy = try Self.address(target)
     let upstream = try Self.address(ledger)
     _ = try Fetch.get("/__ledger", from: upstream, atMost: .seconds(20))
-    var settings = RaceSettings(target: proxy, host: "race.test")
+    var settings = DriveSettings(target: proxy, host: "race.test")
     settings.idle = idle == "auto" ? try IdleMeasurement.median(of: upstream) : try Nanoseconds(parsing: idle)
     settings.method = method
     settings.count = count
@@ -66,9 +64,9 @@ struct Race: ParsableCommand {
     settings.seed = seed
     settings.idPrefix = idPrefix
     _ = Machine.raiseDescriptorLimit()
-    var driver = try RaceDriver(settings)
+    var driver = try Driver(settings)
     let (outcomes, timing) = driver.run()
-    var report = RaceReport(
+    var report = DriveReport(
       outcomes: outcomes, ledger: try Fetch.get("/__ledger", from: upstream, atMost: .seconds(10)))
     report.warmUps = timing.warmUps
     report.warmUpFailures = timing.warmUpFailures
@@ -92,4 +90,4 @@ struct Race: ParsableCommand {
   }
 }
 
-extension RaceBurst: ExpressibleByArgument {}
+extension DriveBurst: ExpressibleByArgument {}

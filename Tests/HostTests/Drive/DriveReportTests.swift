@@ -1,9 +1,9 @@
-import Support
+import Host
 import Testing
 
-struct RaceReportTests {
+struct DriveReportTests {
   @Test func joinsClientsAndLedger() {
-    let outcomes: [(id: String, end: RaceEnd)] = [
+    let outcomes: [(id: String, end: DriveEnd)] = [
       ("a", .answered), ("b", .answered), ("c", .status(502)), ("d", .closed), ("e", .reset), ("f", .answered),
     ]
     let ledger = """
@@ -15,7 +15,7 @@ struct RaceReportTests {
       {"id":"other","answer":"answered"}
       not JSON at all
       """
-    let report = RaceReport(outcomes: outcomes, ledger: ledger)
+    let report = DriveReport(outcomes: outcomes, ledger: ledger)
     #expect(report.sent == 6)
     #expect(report.answered == 3)
     #expect(report.failed == 3)
@@ -30,7 +30,7 @@ struct RaceReportTests {
   }
 
   @Test func speaksJSON() {
-    let report = RaceReport(outcomes: [("a", .status(502))], ledger: "")
+    let report = DriveReport(outcomes: [("a", .status(502))], ledger: "")
     #expect(report.json.contains(#""failed":1,"failures":{"status 502":1},"applied":0,"#))
   }
 }

@@ -4,22 +4,22 @@ import Support
 import Testing
 
 /// Drives the origin without a proxy between, so that what the driver says can be held against what the origin did.
-struct RaceDriverTests {
+struct DriverTests {
   private func drive(
     _ verbs: [String], count: Int = 60, idle: Nanoseconds, spread: Nanoseconds = .zero
-  ) throws -> (report: RaceReport, origin: Origin) {
+  ) throws -> (report: DriveReport, origin: Origin) {
     let origin = try Origin.start(OriginScript(verbs: verbs))
-    var settings = RaceSettings(target: origin.address, host: "a")
+    var settings = DriveSettings(target: origin.address, host: "a")
     settings.count = count
     settings.connections = 20
     settings.idle = idle
     settings.spread = spread
     settings.rest = .milliseconds(5)
     settings.patience = .seconds(2)
-    var driver = try RaceDriver(settings)
+    var driver = try Driver(settings)
     let (outcomes, timing) = driver.run()
     let ledger = origin.ledger.map { $0.json + "\n" }.joined()
-    var report = RaceReport(outcomes: outcomes, ledger: ledger)
+    var report = DriveReport(outcomes: outcomes, ledger: ledger)
     report.warmUps = timing.warmUps
     report.warmUpFailures = timing.warmUpFailures
     return (report, origin)
@@ -39,8 +39,8 @@ struct RaceDriverTests {
     #expect(origin.counters.idleEnds >= 60)
   }
 
-  @Test(arguments: [("close", RaceEnd.closed), ("abort", .reset)])
-  func deathsAreToldApart(verb: String, end: RaceEnd) throws {
+  @Test(arguments: [("close", DriveEnd.closed), ("abort", .reset)])
+  func deathsAreToldApart(verb: String, end: DriveEnd) throws {
     let (report, origin) = try drive(["idle=5s", "die=\(verb)", "share=0.2"], idle: .milliseconds(5))
     #expect(report.failures.keys.allSatisfy { $0 == end } && report.failed > 0, "\(report.text)")
     #expect(report.died == report.failed && report.failedWithoutDeath == 0 && report.lost == 0)
@@ -50,11 +50,11 @@ struct RaceDriverTests {
 
   @Test func statusesAreFailures() throws {
     let origin = try Origin.start(OriginScript(verbs: ["idle=5s"]))
-    var settings = RaceSettings(target: origin.address, host: "a")
+    var settings = DriveSettings(target: origin.address, host: "a")
     settings.count = 10
     settings.connections = 10
     settings.idle = .milliseconds(300)
-    var driver = try RaceDriver(settings)
+    var driver = try Driver(settings)
     try Thread.start(named: "change") {
       pause(.milliseconds(50))
       origin.change { $0.status = 503 }
@@ -66,7 +66,7 @@ struct RaceDriverTests {
 
   @Test func silenceRunsOutOfPatience() throws {
     let listener = try BlockingListener()
-    var settings = RaceSettings(target: listener.address, host: "a")
+    var settings = DriveSettings(target: listener.address, host: "a")
     settings.count = 1
     settings.connections = 1
     settings.idle = .milliseconds(10)
@@ -76,7 +76,7 @@ struct RaceDriverTests {
       try? socket.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
       _ = try? socket.waitForEnd()
     }
-    var driver = try RaceDriver(settings)
+    var driver = try Driver(settings)
     let (outcomes, _) = driver.run()
     #expect(outcomes.map(\.end) == [.timedOut])
   }

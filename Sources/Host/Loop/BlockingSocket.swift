@@ -1,8 +1,7 @@
 package import Core
 internal import Glibc
-package import Host
 
-/// A TCP connection for tests that tell a story step by step: every call ends, at the latest, when its time is over.
+/// A TCP connection for tests and small errands that go step by step: every call ends, at the latest, when its time is over.
 package final class BlockingSocket {
   package enum Failure: Error, Equatable {
     case timedOut(String)
@@ -12,7 +11,7 @@ package final class BlockingSocket {
 
   private var descriptor: Descriptor?
   /// Bytes that were read and not taken.
-  var buffer = ByteBuffer(capacity: 4_096)
+  package var buffer = ByteBuffer(capacity: 4_096)
 
   package init(owning descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
 
@@ -91,7 +90,7 @@ package final class BlockingSocket {
   }
 
   /// Reads until `mark` is there and says how many bytes there are up to its end.
-  func offset(behind mark: [UInt8], atMost limit: Nanoseconds) throws -> Int {
+  package func offset(behind mark: [UInt8], atMost limit: Nanoseconds) throws -> Int {
     // Looked at once: a mark that is cut by the end of what has come begins behind `searched`.
     var searched = 0
     try fill(atMost: limit) {
@@ -146,7 +145,7 @@ package final class BlockingSocket {
 
   // MARK: -
 
-  func fill(atMost limit: Nanoseconds, until isEnough: () -> Bool) throws {
+  package func fill(atMost limit: Nanoseconds, until isEnough: () -> Bool) throws {
     let deadline = MonotonicClock.now.advanced(by: limit)
     while !isEnough() {
       switch try receiveOnce(atMost: deadline.since(MonotonicClock.now)) {
