@@ -15,6 +15,14 @@ enum ReplayChoice: String, ExpressibleByArgument, CaseIterable {
 
 enum AccessChoice: String, ExpressibleByArgument, CaseIterable {
   case off, text, json
+
+  var format: LogSettings.AccessLogFormat {
+    switch self {
+    case .off: .off
+    case .text: .text
+    case .json: .json
+    }
+  }
 }
 
 enum LogLevel: String, ExpressibleByArgument, CaseIterable {

@@ -288,9 +288,9 @@ struct ServeCommand: ParsableCommand {
 
   private func settings(_ origins: [OriginAddress]) -> ProxySettings {
     var settings = ProxySettings()
-    settings.listeners = listen.isEmpty ? [.tcp(host: "127.0.0.1", port: 8080)] : listen
+    settings.listeners = (listen.isEmpty ? [.tcp(host: "127.0.0.1", port: 8080)] : listen).map { ListenerSettings($0) }
     settings.threads = threads ?? Machine.availableProcessors
-    settings.access = ProxySettings.AccessLogFormat(rawValue: logs.accessLog.rawValue)!
+    settings.logs.access = logs.accessLog.format
 
     settings.upstream.origins = origins
     settings.upstream.idleWindow = race.idleWindow.isOn

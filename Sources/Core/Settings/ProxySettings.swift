@@ -1,18 +1,29 @@
-/// Everything that the data plane is told. Each value that exists is legal: whoever makes one has checked it.
-package struct ProxySettings: Sendable {
-  package var listeners: [ListenAddress] = []
-  package var upstream = UpstreamSettings()
+/// Everything that the proxy is told. Each value that exists is legal: whoever makes one has checked it.
+package struct ProxySettings: Sendable, Hashable {
+  package var listeners: [ListenerSettings] = []
+  /// Groups of servers, told apart by their names. One at least, though no route may lead to it.
+  package var upstreams: [UpstreamSettings] = [UpstreamSettings()]
+  /// Where requests go; empty: all to the first upstream. Of the routes that match a request the most specific is taken
+  /// (``RouteMatch``), of equally specific ones the first.
+  package var routes: [RouteSettings] = []
   /// Event loops, one thread each; at least 1.
   package var threads = 1
   package var limits = Limits()
   package var timeouts = Timeouts()
   package var forwarding = ForwardingSettings()
-  package var access = AccessLogFormat.off
+  package var guards = GuardSettings()
+  package var logs = LogSettings()
 
   package init() {}
 
+  /// The first upstream: where everything goes that no route leads elsewhere.
+  package var upstream: UpstreamSettings {
+    get { upstreams[0] }
+    set { upstreams[0] = newValue }
+  }
+
   /// Sizes and counts beyond which a client or a server is refused.
-  package struct Limits: Sendable {
+  package struct Limits: Sendable, Hashable {
     /// Bytes of a request or response head, its start line included.
     package var headBytes = 16_384
     /// Bytes of a request line.
@@ -28,10 +39,11 @@ package struct ProxySettings: Sendable {
     package init() {}
   }
 
-  package struct Timeouts: Sendable {
+  package struct Timeouts: Sendable, Hashable {
     /// From the first byte of a request head to its last (408).
     package var requestHead = Nanoseconds.seconds(30)
-    /// How long a client connection may stay idle. Longer than ``advertisedIdle`` by a grace, so that the client closes first.
+    /// How long a client connection may stay idle. Longer than ``advertisedIdleSeconds`` by a grace, so that the client
+    /// closes first.
     package var clientIdle = Nanoseconds.seconds(75)
     /// What `Keep-Alive: timeout=` tells the client, in whole seconds; 0: nothing.
     package var advertisedIdleSeconds: UInt32 = 65
@@ -44,67 +56,16 @@ package struct ProxySettings: Sendable {
     package var tunnelIdle = Nanoseconds.seconds(3_600)
     /// Between two pieces of what a client still sends behind its last answer (RFC 9112 section 9.6).
     package var linger = Nanoseconds.seconds(5)
+    /// From the signal to stop to the end, whatever is still under way then.
+    package var drain = Nanoseconds.seconds(30)
+    /// How long idle client connections may still bring a last request while the proxy drains, at most half of ``drain``.
+    package var drainGrace = Nanoseconds.seconds(5)
     package init() {}
   }
-
-  package enum AccessLogFormat: String, Sendable, CaseIterable {
-    case off, text, json
-  }
-}
-
-/// Where to listen: `host:port`, `:port`, `[v6]:port` or `unix:/path`.
-package enum ListenAddress: Hashable, Sendable {
-  /// An empty host listens on all addresses, IPv6 and IPv4.
-  case tcp(host: String, port: UInt16)
-  case unix(path: String)
-}
-
-/// An upstream: a group of servers that can answer the same requests.
-package struct UpstreamSettings: Sendable {
-  package var origins: [OriginAddress] = []
-  package var pool = PoolLimits()
-  /// Learn and honour how long each server keeps idle connections.
-  package var idleWindow = true
-  package var replay = ReplaySettings()
-  /// How often names are resolved anew.
-  package var resolvePeriod = Nanoseconds.seconds(30)
-  package init() {}
-
-  /// Limits of the pool of one server, for the whole process; each thread has its share.
-  package struct PoolLimits: Sendable {
-    package var reuse = true
-    /// Connections open at once; nil: any number.
-    package var connections: Int?
-    package var idleConnections = 1_024
-    /// Idle age beyond which a connection is not leased, whatever was learned.
-    package var idleAge = Nanoseconds.seconds(60)
-    /// Age beyond which a connection is closed when it comes back.
-    package var connectionAge = Nanoseconds.seconds(3_600)
-    /// Requests after which a connection is closed.
-    package var requestsPerConnection = 100_000
-    /// Requests that may wait for a connection, and for how long (503).
-    package var waitingRequests = 1_024
-    package var waitingTime = Nanoseconds.seconds(10)
-    package init() {}
-  }
-
-  package struct ReplaySettings: Sendable {
-    /// Replay non-idempotent requests when it is proven that the server did not get them.
-    package var nonIdempotentOnProof = true
-    /// Replays of one exchange.
-    package var limit = 3
-    package init() {}
-  }
-}
-
-/// One origin as the user names it.
-package enum OriginAddress: Hashable, Sendable {
-  case tcp(host: String, port: UInt16)
-  case unix(path: String)
 }
 
 /// The fields about the path of a request that the proxy writes.
-package struct ForwardingSettings: Sendable {
+package struct ForwardingSettings: Sendable, Hashable {
   package var xForwarded = true
   package var forwarded = true
   package var via = true
@@ -114,4 +75,33 @@ package struct ForwardingSettings: Sendable {
   /// Peers whose own forwarding fields are believed.
   package var trustedPeers: [AddressBlock] = []
   package init() {}
+}
+
+/// What protects the proxy and its servers from too much at once, and from clients that are too slow.
+package struct GuardSettings: Sendable, Hashable {
+  /// Requests of one client address; more are answered with 429.
+  package var requestRate: RateLimit?
+  /// Connections of one client address at once; more are closed when they are accepted. nil: any number.
+  package var connectionsPerClient: Int?
+  /// Bytes a second that a request's body must come with on average, behind the grace; slower ones get 408. nil: any.
+  package var minimumBodyRate: UInt64?
+  /// How long a body may take before its rate counts.
+  package var minimumBodyRateGrace = Nanoseconds.seconds(10)
+  /// Exchanges of the whole process at once; more are answered with 503 and Retry-After. nil: any number.
+  package var exchangesInFlight: Int?
+  /// Client addresses that no limit holds.
+  package var exempt: [AddressBlock] = []
+  package init() {}
+
+  /// `rate` requests a second on average, `burst` at once.
+  package struct RateLimit: Sendable, Hashable {
+    /// Above 0.
+    package var perSecond: Double
+    /// At least 1.
+    package var burst: UInt32
+    package init(perSecond: Double, burst: UInt32) {
+      self.perSecond = perSecond
+      self.burst = burst
+    }
+  }
 }

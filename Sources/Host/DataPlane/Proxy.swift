@@ -28,7 +28,7 @@ package final class Proxy: Sendable {
     var bound: [SocketAddress] = []
     var perWorker = [[Worker.Listener]](repeating: [], count: settings.threads)
     for listen in settings.listeners {
-      let made = try Self.listeners(for: listen, threads: settings.threads)
+      let made = try Self.listeners(for: listen.address, threads: settings.threads)
       bound.append(made.address)
       for index in 0..<settings.threads { perWorker[index].append(made.listeners[index]) }
     }
@@ -209,6 +209,8 @@ package final class Proxy: Sendable {
   ) throws(StartError) -> (address: SocketAddress, listeners: [Worker.Listener]) {
     do throws(SystemError) {
       switch listen {
+      case .inherited:
+        throw SystemError("inherit", EBADF)
       case .unix(let path):
         if !path.hasPrefix("@") { try removeStaleSocket(path) }
         let address = SocketAddress(.unix(path: path))
@@ -267,6 +269,7 @@ package final class Proxy: Sendable {
       switch listen {
       case .tcp(let host, let port): "\(host.isEmpty ? "*" : host):\(port)"
       case .unix(let path): "unix:\(path)"
+      case .inherited(let name): "the inherited socket '\(name)'"
       }
     switch error.code {
     case EADDRINUSE:

@@ -51,10 +51,10 @@ extension Worker {
     if client.call.machine.replays > 0, client.call.failure == nil, !client.call.clientWasLost {
       counters.replaysAnswered &+= 1
     }
-    switch settings.access {
+    switch settings.logs.access {
     case .off: return
     case .text: AccessLine.appendText(record(client), to: &accessLines)
-    case .json: AccessLine.appendJSON(record(client), to: &accessLines)
+    case .json, .common, .combined, .custom: AccessLine.appendJSON(record(client), to: &accessLines)
     }
     if accessLines.count > Self.accessBatch { flushAccessLog() }
   }

@@ -84,7 +84,7 @@ extension Worker {
     counters.requests &+= 1
     let requestID = identifiers.next()
     startCall(client, head, requestID)
-    if settings.access != .off, let given = RequestID.received(inbound.readable, fields) {
+    if settings.logs.access != .off, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
 

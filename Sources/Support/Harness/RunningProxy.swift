@@ -19,13 +19,13 @@ package final class RunningProxy: Sendable {
     _ change: (inout ProxySettings) -> Void = { _ in }
   ) throws {
     var settings = ProxySettings()
-    settings.listeners = [.tcp(host: "127.0.0.1", port: 0)]
+    settings.listeners = [ListenerSettings(.tcp(host: "127.0.0.1", port: 0))]
     settings.upstream.origins = origins
     change(&settings)
     let lines = CapturedLines()
     self.lines = lines
     let log = Logger(label: "test") { _ in CapturingLogHandler(lines: lines) }
-    if settings.access == .off {
+    if settings.logs.access == .off {
       access = nil
       directory = nil
     } else {

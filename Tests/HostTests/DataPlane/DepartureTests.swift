@@ -10,7 +10,7 @@ struct DepartureTests {
 
   @Test func aClientThatResetsWithinItsRequestFreesTheServer() throws {
     try story(
-      { $0.access = .text },
+      { $0.logs.access = .text },
       server: { connection, _, server in
         server.note(try connection.receiveHead())
         _ = try connection.waitForEnd()
