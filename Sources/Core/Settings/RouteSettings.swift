@@ -31,8 +31,9 @@ package struct RouteSettings: Sendable, Hashable {
 
 /// What a request must have for a route. Everything that is named must hold; of several values in a list one is enough.
 ///
-/// More specific is, in this order: an exact host before a wildcard before any; an exact path before a longer prefix before a
-/// shorter one; more methods and fields named before fewer.
+/// More specific is, in this order: an exact host before a wildcard (a longer one first) before any; an exact path before a
+/// longer prefix before a shorter one before any; more conditions on method and fields before fewer, where a list of methods is
+/// one condition.
 package struct RouteMatch: Sendable, Hashable {
   package var hosts: [HostPattern] = []
   package var paths: [PathPattern] = []
