@@ -116,7 +116,7 @@ package struct IdleWindow: Sendable {
   /// it.
   static let raceSpan = Nanoseconds.milliseconds(50)
 
-  package let settings: Settings
+  package private(set) var settings: Settings
   package private(set) var bounds: IdleBounds
 
   private var history = CloseHistory()
@@ -151,6 +151,20 @@ package struct IdleWindow: Sendable {
       learned = Learned(source: .off)
     }
     notedLimit = settings.configuredLimit
+  }
+
+  /// Other settings. What was learned stays, unless learning is switched on or off.
+  package mutating func settingsChanged(_ settings: Settings, now: Instant) -> Change {
+    guard settings != self.settings else { return .unchanged }
+    guard settings.isOn, self.settings.isOn else {
+      self = IdleWindow(settings: settings)
+      return .adjusted
+    }
+    self.settings = settings
+    switch update(now) {
+    case .notable: return .notable
+    case .adjusted, .unchanged: return .adjusted
+    }
   }
 
   /// Room for the server's timer and for scheduling, at a timeout of `age`: 2 % of it, at least 20 ms.

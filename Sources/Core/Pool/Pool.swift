@@ -74,7 +74,7 @@ package struct Pool: ~Copyable {
 
   private static let none = UInt32.max
 
-  package let settings: PoolSettings
+  package private(set) var settings: PoolSettings
   private var slots: [Slot] = []
   private var freeSlot = Pool.none
   private var idle = SlotList()
@@ -89,6 +89,12 @@ package struct Pool: ~Copyable {
   private var isDraining = false
 
   package init(settings: PoolSettings) {
+    self.settings = settings
+  }
+
+  /// Other limits, from the next event on. Connections beyond them end as they come back or are swept; exchanges that wait
+  /// keep the deadline that they were given.
+  package mutating func adopt(_ settings: PoolSettings) {
     self.settings = settings
   }
 

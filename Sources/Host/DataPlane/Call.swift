@@ -49,6 +49,9 @@ struct Call {
   }
 
   var machine: Exchange
+  /// Where the request goes; nil before its head is understood.
+  var route: Route?
+  var bounds: RouteBounds
   var stage = Stage.none
   var method = Method.other
   var version = HTTPVersion.http11
@@ -71,7 +74,7 @@ struct Call {
   var announcedContent = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
-  /// Servers that refused a connection for this exchange, by index modulo 64.
+  /// Servers that refused a connection for this exchange (``Server/bit``).
   var refusedBy: UInt64 = 0
   /// A valid X-Request-Id of the client, for the access log; empty when the proxy made one.
   var receivedRequestID: [UInt8] = []
@@ -98,11 +101,12 @@ struct Call {
   var responseBodyBytes: UInt64 = 0
   var facts: LeaseFacts?
   var upstreamLogID: UInt64 = 0
-  var serverIndex: Int?
+  var server: Server?
   var failure: Failure?
   var isActive = false
 
-  init(machine: Exchange = Exchange(isIdempotent: false, policy: ReplayPolicy())) {
+  init(machine: Exchange = Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: RouteBounds) {
     self.machine = machine
+    self.bounds = bounds
   }
 }

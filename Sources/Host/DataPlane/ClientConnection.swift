@@ -57,7 +57,10 @@ final class ClientConnection {
   let number: Int32
   private var descriptor: Descriptor?
   let peer: SocketAddress
-  let forwarding: Forwarding
+  /// What servers are told of this client; changes with the settings.
+  var forwarding: Forwarding
+  /// Whose Host ``forwarding`` carries.
+  var hostUpstream: Upstream?
 
   var phase = Phase.idle
   /// Edge-triggered readiness: set by events, cleared by a short count or EAGAIN.
@@ -87,7 +90,7 @@ final class ClientConnection {
   /// In the list of connections that get another turn before the loop waits.
   var isQueued = false
 
-  var call = Call()
+  var call: Call
   /// The request as it goes to the server, kept whole while it may have to be sent again.
   var record: ByteBuffer?
   var upstream: UpstreamConnection?
@@ -95,13 +98,14 @@ final class ClientConnection {
   var lease: Lease?
 
   init(
-    token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, forwarding: Forwarding
+    token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, forwarding: Forwarding, bounds: RouteBounds
   ) {
     self.token = token
     number = descriptor.number
     self.descriptor = consume descriptor
     self.peer = peer
     self.forwarding = forwarding
+    call = Call(bounds: bounds)
   }
 
   /// Bytes of a request line that logs show.

@@ -10,49 +10,51 @@ package final class Proxy: Sendable {
     package var description: String
   }
 
-  package let settings: ProxySettings
-  /// The addresses that are listened on, ports filled in.
-  package let addresses: [SocketAddress]
+  /// What holds at the moment, and what a reload replaces.
+  private struct State {
+    var settings: ProxySettings
+    /// Counts the settings that were taken over, from 0.
+    var generation: UInt64 = 0
+    var members: [[UpstreamMember]]
+    var listeners: [BoundListener]
+    var resolvedAt: [Instant]
+  }
 
+  private let state: Mutex<State>
+  /// One reload at a time, and none while names are resolved anew.
+  private let changing = Mutex(())
   private let mailboxes: [Worker.Mailbox]
-  private let running: Mutex<Int>
-  private let records: Mutex<[ServerRecord]>
+  private let clientRoom: Int
   private let log: Logger
   private let ended: Wakeup
 
   /// Binds every listener, then starts one thread a worker. When this returns, connections are accepted.
   package init(settings: ProxySettings, log: Logger, accessLog: LogWriter?) throws(StartError) {
-    self.settings = settings
     self.log = log
     let descriptorLimit = Machine.raiseDescriptorLimit()
-    var bound: [SocketAddress] = []
-    var perWorker = [[Worker.Listener]](repeating: [], count: settings.threads)
-    for listen in settings.listeners {
-      let made = try Self.listeners(for: listen.address, threads: settings.threads)
-      bound.append(made.address)
-      for index in 0..<settings.threads { perWorker[index].append(made.listeners[index]) }
-    }
-    addresses = bound
-    let records = Self.records(settings, keeping: [], log: log)
-    self.records = Mutex(records)
-    running = Mutex(settings.threads)
+    // The rest is for upstream connections, listeners and logs. Where descriptors are scarce every client may need a
+    // connection of its own; where there are many, most clients are idle.
+    let reserved = descriptorLimit < 8_192 ? descriptorLimit / 2 : descriptorLimit / 4
+    clientRoom = max(16, descriptorLimit - reserved)
+    var bound: [BoundListener] = []
+    for listen in settings.listeners { bound.append(try BoundListener(listen, threads: settings.threads)) }
+    let members = settings.upstreams.map { Self.members(of: $0, keeping: [], log: log) }
+    let resolvedAt = [Instant](repeating: MonotonicClock.now, count: members.count)
+    state = Mutex(State(settings: settings, members: members, listeners: bound, resolvedAt: resolvedAt))
     do throws(SystemError) {
       ended = try Wakeup(isBlocking: true)
       var mailboxes: [Worker.Mailbox] = []
-      // The rest is for upstream connections, listeners and logs. Where descriptors are scarce every client may need a
-      // connection of its own; where there are many, most clients are idle.
-      let reserved = descriptorLimit < 8_192 ? descriptorLimit / 2 : descriptorLimit / 4
-      let forClients = min(settings.limits.clientConnections, max(16, descriptorLimit - reserved))
+      let clientLimit = Self.clientLimit(settings, room: clientRoom)
       for index in 0..<settings.threads {
         let ready = try Wakeup(isBlocking: true)
-        let listeners = perWorker[index]
         let seed = Self.randomSeed()
-        let handover = WorkerHandover()
-        try Thread.start(named: "worker-\(index)") { [settings, ended] in
+        let handover = WorkerHandover(bound.map { $0.listeners[index] })
+        try Thread.start(named: "worker-\(index)") { [ended] in
           do throws(SystemError) {
             let worker = try Worker(
-              index: index, settings: settings, listeners: listeners, servers: records,
-              clientLimit: max(1, forClients / settings.threads), log: log, accessLog: accessLog, seed: seed)
+              index: index, settings: settings, listeners: handover.takeListeners(), members: members,
+              clientLimit: clientLimit, log: log,
+              accessLog: accessLog, seed: seed)
             handover.put(.success(worker.mailbox))
             ready.signal()
             worker.run()
@@ -76,9 +78,32 @@ package final class Proxy: Sendable {
     try startResolving()
   }
 
+  /// What holds at the moment.
+  package var settings: ProxySettings { state.withLock { $0.settings } }
+  /// The addresses that are listened on, ports filled in.
+  package var addresses: [SocketAddress] { state.withLock { $0.listeners.map(\.address) } }
+  /// How often the settings were replaced.
+  package var generation: UInt64 { state.withLock { $0.generation } }
+
+  private static func clientLimit(_ settings: ProxySettings, room: Int) -> Int {
+    max(1, min(settings.limits.clientConnections, room) / settings.threads)
+  }
+
   /// Passes the outcome of a worker's start to the thread that started it.
   private final class WorkerHandover: Sendable {
     private let outcome = Mutex<Result<Worker.Mailbox, SystemError>?>(nil)
+    private let listeners: Mutex<[Worker.Listener]>
+
+    init(_ listeners: [Worker.Listener]) { self.listeners = Mutex(listeners) }
+
+    /// Not to be held by the thread's closure as well: a listener that a reload lets go of must close.
+    func takeListeners() -> [Worker.Listener] {
+      listeners.withLock { listeners in
+        defer { listeners = [] }
+        return listeners
+      }
+    }
+
     func put(_ result: Result<Worker.Mailbox, SystemError>) { outcome.withLock { $0 = result } }
     func take() -> Result<Worker.Mailbox, SystemError>? { outcome.withLock { $0 } }
   }
@@ -137,22 +162,75 @@ package final class Proxy: Sendable {
     for _ in mailboxes { ended.waitOne() }
   }
 
+  // MARK: - Reloading
+
+  /// Replaces the settings: no request and no connection is lost, on either side. Nothing changes when it throws.
+  ///
+  /// New listeners are bound first; those that are named no more stop accepting. The number of threads stays.
+  /// - Returns: what could not be taken over while running, in words.
+  package func reload(_ wanted: ProxySettings) throws(StartError) -> [String] {
+    var notes: [String] = []
+    var failure: StartError?
+    changing.withLock { _ in
+      do throws(StartError) { notes = try replaceSettings(wanted) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return notes
+  }
+
+  private func replaceSettings(_ wanted: ProxySettings) throws(StartError) -> [String] {
+    let before = state.withLock { $0 }
+    var settings = wanted
+    var notes: [String] = []
+    if settings.threads != before.settings.threads {
+      notes.append(
+        "threads: \(settings.threads) is taken up at the next start or upgrade; until then there are \(before.settings.threads)"
+      )
+      settings.threads = before.settings.threads
+    }
+    var left = before.listeners
+    var listeners: [BoundListener] = []
+    for listen in settings.listeners {
+      if let index = left.firstIndex(where: { $0.settings.address == listen.address }) {
+        listeners.append(left.remove(at: index).adopting(listen))
+      } else {
+        listeners.append(try BoundListener(listen, threads: settings.threads))
+      }
+    }
+    let members = settings.upstreams.map { upstream in
+      let index = before.settings.upstreams.firstIndex { $0.name == upstream.name }
+      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], log: log)
+    }
+    let now = MonotonicClock.now
+    let generation = before.generation + 1
+    state.withLock { state in
+      state = State(
+        settings: settings, generation: generation, members: members, listeners: listeners,
+        resolvedAt: [Instant](repeating: now, count: members.count))
+    }
+    let clientLimit = Self.clientLimit(settings, room: clientRoom)
+    for (index, mailbox) in mailboxes.enumerated() {
+      mailbox.post(
+        .reload(
+          Worker.Reload(
+            settings: settings, generation: generation, members: members,
+            listeners: listeners.map { $0.listeners[index] }, clientLimit: clientLimit)))
+    }
+    return notes
+  }
+
   // MARK: - Names
 
+  /// How often it is looked whether a name is due.
+  private static let resolverPeriod: UInt32 = 500_000
+
   private func startResolving() throws(StartError) {
-    let hasNames = settings.upstream.origins.contains { origin in
-      if case .tcp(let host, let port) = origin { SocketAddress(literal: host, port: port) == nil } else { false }
-    }
-    guard hasNames else { return }
-    let period = settings.upstream.resolvePeriod
     do throws(SystemError) {
       try Thread.start(named: "resolver") { [weak self] in
         while true {
-          // Until a name is known for the first time, failures are repeated soon.
-          let isEmpty = self?.records.withLock { $0.isEmpty } ?? true
-          usleep(UInt32(clamping: isEmpty ? 1_000_000 : period.count / 1_000))
+          usleep(Self.resolverPeriod)
           guard let self else { return }
-          self.resolveAnew()
+          self.changing.withLock { _ in self.resolveWhatIsDue() }
         }
       }
     } catch {
@@ -160,127 +238,70 @@ package final class Proxy: Sendable {
     }
   }
 
-  private func resolveAnew() {
-    let known = records.withLock { $0 }
-    let fresh = Self.records(settings, keeping: known, log: log)
-    guard !fresh.elementsEqual(known, by: { $0 === $1 }) else { return }
-    records.withLock { $0 = fresh }
-    log.info("the upstream's servers are now \(fresh.map(\.name).joined(separator: ", "))")
-    for mailbox in mailboxes { mailbox.post(.servers(fresh)) }
+  private func resolveWhatIsDue() {
+    let before = state.withLock { $0 }
+    let now = MonotonicClock.now
+    var members = before.members
+    var changed = false
+    for (index, upstream) in before.settings.upstreams.enumerated() where upstream.hasNames {
+      // Until a name is known for the first time, failures are repeated soon.
+      let period = members[index].isEmpty ? Nanoseconds.seconds(1) : upstream.resolvePeriod
+      guard now.since(before.resolvedAt[index]) >= period else { continue }
+      state.withLock { $0.resolvedAt[index] = now }
+      let fresh = Self.members(of: upstream, keeping: members[index], log: log)
+      guard !fresh.elementsEqual(members[index], by: { $0.record === $1.record }) else { continue }
+      members[index] = fresh
+      changed = true
+      log.info(
+        "upstream \(upstream.name): the servers are now \(fresh.map { $0.record.name }.joined(separator: ", "))")
+    }
+    guard changed else { return }
+    state.withLock { $0.members = members }
+    for mailbox in mailboxes { mailbox.post(.members(members, generation: before.generation)) }
   }
 
-  /// A record for each address of each origin. A name that cannot be resolved keeps the servers that it had.
-  private static func records(_ settings: ProxySettings, keeping known: [ServerRecord], log: Logger) -> [ServerRecord] {
-    var records: [ServerRecord] = []
-    func add(_ address: SocketAddress, origin: OriginAddress) {
-      guard !records.contains(where: { $0.address == address }) else { return }
-      if let record = known.first(where: { $0.address == address }) {
-        records.append(record)
+  /// A record for each address of each server. A name that cannot be resolved keeps the servers that it had.
+  private static func members(
+    of upstream: UpstreamSettings, keeping known: [UpstreamMember], log: Logger
+  ) -> [UpstreamMember] {
+    let window = IdleWindow.Settings(configuredLimit: upstream.pool.idleAge, isOn: upstream.idleWindow)
+    var members: [UpstreamMember] = []
+    func add(_ address: SocketAddress, _ server: ServerSettings) {
+      guard !members.contains(where: { $0.record.address == address }) else { return }
+      let record: ServerRecord
+      if let kept = known.first(where: { $0.record.address == address && $0.record.origin == server.origin }) {
+        record = kept.record
+        _ = record.learn { $0.settingsChanged(window, now: MonotonicClock.now) }
       } else {
-        let window = IdleWindow.Settings(
-          configuredLimit: settings.upstream.pool.idleAge, isOn: settings.upstream.idleWindow)
-        records.append(ServerRecord(address: address, name: address.description, origin: origin, window: window))
+        record = ServerRecord(address: address, name: address.description, origin: server.origin, window: window)
       }
+      members.append(UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup))
     }
-    for origin in settings.upstream.origins {
-      switch origin {
-      case .unix(let path): add(SocketAddress(.unix(path: path)), origin: origin)
+    for server in upstream.servers {
+      switch server.origin {
+      case .unix(let path): add(SocketAddress(.unix(path: path)), server)
       case .tcp(let host, let port):
         do throws(Resolver.Failure) {
-          for address in try Resolver.addresses(of: host, port: port) { add(address, origin: origin) }
+          for address in try Resolver.addresses(of: host, port: port) { add(address, server) }
         } catch {
-          log.warning("\(error); requests for it are answered with 502 until it can be")
-          for record in known where record.origin == origin { add(record.address, origin: origin) }
+          log.warning("upstream \(upstream.name): \(error); requests for it are answered with 502 until it can be")
+          for kept in known where kept.record.origin == server.origin { add(kept.record.address, server) }
         }
       }
     }
-    return records
+    return members
   }
 
   private static func randomSeed() -> (UInt64, UInt64) {
     var generator = SystemRandomNumberGenerator()
     return (generator.next(), generator.next())
   }
+}
 
-  // MARK: - Listening
-
-  private static func listeners(
-    for listen: ListenAddress, threads: Int
-  ) throws(StartError) -> (address: SocketAddress, listeners: [Worker.Listener]) {
-    do throws(SystemError) {
-      switch listen {
-      case .inherited:
-        throw SystemError("inherit", EBADF)
-      case .unix(let path):
-        if !path.hasPrefix("@") { try removeStaleSocket(path) }
-        let address = SocketAddress(.unix(path: path))
-        let shared = Worker.Listener.Shared(try Socket.listen(on: address, shared: false))
-        let listener = Worker.Listener(descriptor: shared, address: address, isUnix: true)
-        return (address, Array(repeating: listener, count: threads))
-      case .tcp(let host, let port):
-        var address: SocketAddress
-        if host.isEmpty {
-          address = SocketAddress(.ipv6([UInt8](repeating: 0, count: 16), port: port, scope: 0))
-        } else {
-          guard let found = try? Resolver.addresses(of: host, port: port, passive: true).first else {
-            throw SystemError("resolve", EADDRNOTAVAIL)
-          }
-          address = found
-        }
-        var listeners: [Worker.Listener] = []
-        // Nobody else may listen on a port that we take: the first socket is bound alone, to see whether it is free.
-        do throws(SystemError) {
-          _ = try Socket.listen(on: address, shared: false, backlog: 1)
-        } catch  where host.isEmpty && (error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL) {
-          // A machine without IPv6.
-          address = SocketAddress(.ipv4(0, port: port))
-          _ = try Socket.listen(on: address, shared: false, backlog: 1)
-        }
-        for _ in 0..<threads {
-          let descriptor = try Socket.listen(on: address, shared: true)
-          if let actual = Socket.localAddress(descriptor.number) { address = actual }
-          listeners.append(
-            Worker.Listener(
-              descriptor: Worker.Listener.Shared(descriptor), address: address, isUnix: false))
-        }
-        return (address, listeners)
-      }
-    } catch {
-      throw StartError(description: explain(error, listen))
-    }
-  }
-
-  /// A socket that a dead process left behind is removed; one that somebody listens on is not.
-  private static func removeStaleSocket(_ path: String) throws(SystemError) {
-    guard Socket.isSocket(atPath: path) else { return }
-    do throws(SystemError) {
-      _ = try Socket.connect(to: SocketAddress(.unix(path: path)))
-      throw SystemError("bind", EADDRINUSE)
-    } catch  where error.code == ECONNREFUSED {
-      // Safe: the path is a NUL-terminated copy during the call.
-      _ = unsafe unlink(path)
-    } catch  where error.code == ENOENT {
-      return
-    }
-  }
-
-  private static func explain(_ error: SystemError, _ listen: ListenAddress) -> String {
-    let place: String =
-      switch listen {
-      case .tcp(let host, let port): "\(host.isEmpty ? "*" : host):\(port)"
-      case .unix(let path): "unix:\(path)"
-      case .inherited(let name): "the inherited socket '\(name)'"
-      }
-    switch error.code {
-    case EADDRINUSE:
-      return "cannot listen on \(place): the address is in use; stop what listens there ('ss -ltnp') or choose another"
-    case EACCES:
-      return
-        "cannot listen on \(place): permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE, a socket a writable folder"
-    case EADDRNOTAVAIL:
-      return "cannot listen on \(place): this machine has no such address; '*' or ':PORT' listens on all it has"
-    default:
-      return "cannot listen on \(place): \(error)"
+extension UpstreamSettings {
+  fileprivate var hasNames: Bool {
+    origins.contains { origin in
+      if case .tcp(let host, let port) = origin { SocketAddress(literal: host, port: port) == nil } else { false }
     }
   }
 }

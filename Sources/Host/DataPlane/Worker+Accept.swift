@@ -9,7 +9,8 @@ extension Worker {
 
   func accept(from listener: Int) {
     for _ in 0..<Self.acceptsPerTurn {
-      guard drainDeadline == nil, !acceptingIsPaused else { return }
+      // A listener can be gone by a reload while its event waits.
+      guard drainDeadline == nil, !acceptingIsPaused, listener < listeners.count else { return }
       guard clients.count < clientLimit else {
         pause(
           "the limit of \(clientLimit) client connections of this thread is reached; more wait in the kernel's queue")
@@ -17,7 +18,7 @@ extension Worker {
       }
       do throws(SystemError) {
         guard let accepted = try Socket.accept(listeners[listener].descriptor.number) else { return }
-        admit(accepted, listener: listener)
+        admit(accepted)
       } catch {
         switch error.code {
         case EMFILE, ENFILE:
@@ -33,24 +34,25 @@ extension Worker {
   }
 
   /// Takes what waits in the kernel's queue before the listener goes: nobody else would.
-  func acceptAll(from listener: Int) {
+  func acceptAll(from listener: Listener) {
     // Bounded by what the queue can hold.
     for _ in 0..<4_096 {
-      guard let accepted = try? Socket.accept(listeners[listener].descriptor.number) else { return }
-      admit(accepted, listener: listener)
+      guard let accepted = try? Socket.accept(listener.descriptor.number) else { return }
+      admit(accepted)
     }
   }
 
-  private func admit(_ accepted: consuming Socket.Accepted, listener: Int) {
+  private func admit(_ accepted: consuming Socket.Accepted) {
     let peer = accepted.peer
     let descriptor = accepted.takeDescriptor()
     let number = descriptor.number
     if !peer.isUnix { Socket.sendPromptly(number) }
     var held: Descriptor? = consume descriptor
-    let forwarding = forwarding(for: peer, listener: listener)
+    let forwarding = forwarding(for: peer)
+    let bounds = defaultBounds
     let client = clients.insert { token in
       // The slab calls this once; a descriptor has one holder.
-      ClientConnection(token: token, descriptor: held.take()!, peer: peer, forwarding: forwarding)
+      ClientConnection(token: token, descriptor: held.take()!, peer: peer, forwarding: forwarding, bounds: bounds)
     }
     do throws(SystemError) {
       try poller.register(

@@ -11,7 +11,7 @@ extension Worker {
     if let outbound = client.outbound.take() {
       guard client.isWritable else {
         client.outbound = consume outbound
-        if client.clientDuty != .reading { expect(.reading, of: client, within: settings.timeouts.bodyIdle) }
+        if client.clientDuty != .reading { expect(.reading, of: client, within: client.call.bounds.bodyIdle) }
         return false
       }
       return send(client, outbound)
@@ -31,7 +31,7 @@ extension Worker {
       if count < waiting {
         client.isWritable = false
         client.outbound = consume outbound
-        expect(.reading, of: client, within: settings.timeouts.bodyIdle)
+        expect(.reading, of: client, within: client.call.bounds.bodyIdle)
       } else {
         recycle(outbound)
         if client.clientDuty == .reading { expectNothing(of: client) }
@@ -41,7 +41,7 @@ extension Worker {
     case .wouldBlock:
       client.isWritable = false
       client.outbound = consume outbound
-      if client.clientDuty != .reading { expect(.reading, of: client, within: settings.timeouts.bodyIdle) }
+      if client.clientDuty != .reading { expect(.reading, of: client, within: client.call.bounds.bodyIdle) }
       return false
     case .endOfStream:
       preconditionFailure("writing does not end a stream")
@@ -127,7 +127,7 @@ extension Worker {
 
   private func beginRefusal(_ client: ClientConnection) {
     client.phase = .exchanging
-    client.call.reset(machine: Exchange(isIdempotent: false, policy: replayPolicy), at: now)
+    client.call.reset(machine: Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: defaultBounds, at: now)
     _ = client.call.machine.clientLeft()
     client.forgetRequestLine()
     client.call.clientKeepsAlive = false
@@ -191,7 +191,7 @@ extension Worker {
     let server = serverName(client)
     let status = ProxyStatus(
       pseudonym: settings.forwarding.name, error: ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)"),
-      nextHop: client.call.serverIndex == nil ? nil : server, details: failure.details)
+      nextHop: client.call.server == nil ? nil : server, details: failure.details)
     answer(
       client,
       LocalResponse(
@@ -200,7 +200,7 @@ extension Worker {
   }
 
   func serverName(_ client: ClientConnection) -> String {
-    client.call.serverIndex.map { servers[$0].record.name } ?? "the upstream"
+    client.call.server?.record.name ?? client.call.route?.upstream?.name ?? "the upstream"
   }
 
   /// The client has a part of a response that will not be completed: close so that it cannot take it for whole.
@@ -232,7 +232,7 @@ extension Worker {
 
   func requestBodyStalled(_ client: ClientConnection) {
     endForRequestBody(
-      client, status: 408, text: "No part of the request body came for \(settings.timeouts.bodyIdle.text).")
+      client, status: 408, text: "No part of the request body came for \(client.call.bounds.bodyIdle.text).")
   }
 
   /// The rest of the request is not to be had: the server gets no more of it, and the client an error if it can still be told.

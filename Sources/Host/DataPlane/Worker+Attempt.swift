@@ -101,7 +101,9 @@ extension Worker {
       client.call.interimCount = 0
       expectNothingOfServer(for: client)
       // What the server did not get it shall have; what killed its worker another one may take.
-      if verdict.provesNoDelivery || activeServerCount < 2, replayAtSameServer(client) { return }
+      if verdict.provesNoDelivery || (client.call.route?.upstream?.servers.count ?? 0) < 2, replayAtSameServer(client) {
+        return
+      }
       returnLease(client, reusable: false)
       acquire(client)
     case .fail(let failure):
@@ -156,16 +158,16 @@ extension Worker {
   // MARK: - Timeouts
 
   func responseHeadTimedOut(_ client: ClientConnection) {
-    timedOut(client, .responseTimeout(after: settings.timeouts.responseHead))
+    timedOut(client, .responseTimeout(after: client.call.bounds.responseHead))
   }
 
   /// The server takes nothing more of the request.
   func serverStalled(_ client: ClientConnection) {
-    timedOut(client, .sendTimeout(after: settings.timeouts.bodyIdle))
+    timedOut(client, .sendTimeout(after: client.call.bounds.bodyIdle))
   }
 
   func responseBodyStalled(_ client: ClientConnection) {
-    timedOut(client, .idleBodyTimeout(after: settings.timeouts.bodyIdle))
+    timedOut(client, .idleBodyTimeout(after: client.call.bounds.bodyIdle))
   }
 
   private func timedOut(_ client: ClientConnection, _ cause: FailureCause) {
@@ -181,7 +183,7 @@ extension Worker {
     guard case .waiting(let ticket, let server) = client.call.stage else { return }
     server.pool.waitingExchangeLeft(ticket)
     client.call.stage = .none
-    fail(client, client.call.machine.refused(.waitTimeout(after: settings.upstream.pool.waitingTime)))
+    fail(client, client.call.machine.refused(.waitTimeout(after: server.pool.settings.maximumWait)))
   }
 
   // MARK: - The client goes

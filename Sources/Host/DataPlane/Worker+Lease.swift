@@ -3,24 +3,18 @@ import Glibc
 
 /// From a request to a connection that it may use, and from a connection back to its pool.
 extension Worker {
-  /// What follows from the settings and from how many servers there are; made when either changes.
-  func makeReplayPolicy() -> ReplayPolicy {
-    ReplayPolicy(
-      nonIdempotent: settings.upstream.replay.nonIdempotentOnProof ? .proven : .never,
-      maximumReplays: UInt8(clamping: settings.upstream.replay.limit),
-      // A further server can take what this one refuses; the same one would refuse it again.
-      maximumConnectReplays: UInt8(clamping: max(0, activeServerCount - 1)))
-  }
-
   // MARK: - Acquiring
 
   /// Asks a pool for a connection.
   func acquire(_ client: ClientConnection) {
-    guard let server = chooseServer(refusedBy: client.call.refusedBy) else {
+    guard let upstream = client.call.route?.upstream else {
+      preconditionFailure("only a request that is to be forwarded needs a connection")
+    }
+    guard let server = upstream.choose(refusedBy: client.call.refusedBy, at: now) else {
       fail(client, client.call.machine.refused(.nameNotFound))
       return
     }
-    client.call.serverIndex = server.index
+    client.call.server = server
     if client.call.machine.attempts == 0 { server.budget.requestArrived() }
     let admission = server.pool.requestArrived(
       ExchangeID(client.token), idempotent: isReplayable(client), freshOnly: client.call.machine.needsFreshConnection,
@@ -39,23 +33,6 @@ extension Worker {
     var bounds = server.record.bounds
     if client.call.outgrowsRecord { bounds.provenAge = min(bounds.provenAge, EvidenceRule.unguardedIdleAge) }
     return bounds
-  }
-
-  /// The servers take turns; those that refused this exchange, or connects of late, come last.
-  private func chooseServer(refusedBy refused: UInt64) -> Server? {
-    var fallback: Server?
-    for _ in 0..<servers.count {
-      nextServer = nextServer + 1 < servers.count ? nextServer + 1 : 0
-      let server = servers[nextServer]
-      guard server.isActive else { continue }
-      if refused & 1 << UInt64(server.index % 64) == 0, !server.isAvoided(at: now) {
-        server.chosen(at: now)
-        return server
-      }
-      // Rather one that was not asked yet than one that has just refused.
-      if fallback == nil || refused & 1 << UInt64(server.index % 64) == 0 { fallback = server }
-    }
-    return fallback
   }
 
   private func follow(_ admission: consuming Pool.Admission, for client: ClientConnection, at server: Server) {
@@ -120,7 +97,7 @@ extension Worker {
     upstream.client = client.token
     upstream.bytesWrittenBefore = upstream.bytesWritten
     upstream.scan = HeadScan()
-    expect(.sending, for: client, within: settings.timeouts.bodyIdle)
+    expect(.sending, for: client, within: client.call.bounds.bodyIdle)
     // The lease may have come while another client connection has its turn.
     queue(client)
   }
@@ -133,7 +110,7 @@ extension Worker {
       let isFinished = connecting.finished
       var descriptor: Descriptor? = connecting.takeDescriptor()
       nextUpstreamLogID &+= 1
-      let upstream = upstreams.insert { token in
+      let upstream = upstreamConnections.insert { token in
         // The slab calls this once; a descriptor has one holder.
         UpstreamConnection(
           token: token, logID: nextUpstreamLogID, descriptor: descriptor.take()!, server: server, id: id,
@@ -252,7 +229,7 @@ extension Worker {
     client.call.stage = .none
     switch cause {
     case .connectRefused, .unreachable, .connectTimeout:
-      client.call.refusedBy |= 1 << UInt64(server.index % 64)
+      client.call.refusedBy |= server.bit
       server.connectFailed(at: now)
     default:
       // We are short of something; no server is to blame.
@@ -351,7 +328,7 @@ extension Worker {
     guard !upstream.isClosed else { return }
     if let inbound = upstream.inbound.take() { recycle(inbound) }
     upstream.server.remove(upstream)
-    upstreams.remove(upstream.token)
+    upstreamConnections.remove(upstream.token)
     upstream.client = nil
     upstream.closeSocket()
   }
@@ -412,7 +389,7 @@ extension Worker {
 
   /// Tells the shared record, and the log when something notable came of it.
   func learn(_ server: Server, _ event: (inout IdleWindow) -> IdleWindow.Change) {
-    guard settings.upstream.idleWindow else { return }
+    guard server.upstream.settings.idleWindow else { return }
     if let description = server.record.learn(event) {
       notices.post(now) { log.info("server \(server.record.name): \(description.sentence)") }
       scheduleSweep(of: server)

@@ -76,14 +76,14 @@ extension Worker {
       duration: now.since(call.startedAt),
       untilLeased: call.facts == nil ? nil : call.leasedAt.since(call.startedAt),
       untilHead: call.headAt.map { $0.since(call.startedAt) },
-      server: call.serverIndex.map { servers[$0].record.name }, connection: call.upstreamLogID, facts: call.facts,
+      server: call.server?.record.name, connection: call.upstreamLogID, facts: call.facts,
       attempts: call.machine.attempts, replays: call.machine.replays, verdict: call.machine.lastVerdict,
       failure: call.failure, clientWasLost: call.clientWasLost)
   }
 
   // MARK: - Forwarding
 
-  func forwarding(for peer: SocketAddress, listener: Int) -> Forwarding {
+  func forwarding(for peer: SocketAddress) -> Forwarding {
     var written: Forwarding.Fields = []
     if settings.forwarding.xForwarded { written.formUnion([.xForwardedFor, .xForwardedProto, .xForwardedHost]) }
     if settings.forwarding.forwarded { written.formUnion(.forwarded) }
@@ -96,7 +96,7 @@ extension Worker {
     }
     return Forwarding(
       clientAddress: peer.isUnix ? [] : Array(peer.host.utf8), clientPort: 0, scheme: scheme, peerIsTrusted: isTrusted,
-      pseudonym: viaName, fields: written, defaultHost: defaultHost)
+      pseudonym: viaName, fields: written)
   }
 
   var viaName: [UInt8] { pseudonym }

@@ -83,7 +83,9 @@ extension Worker {
     client.requestsServed &+= 1
     counters.requests &+= 1
     let requestID = identifiers.next()
-    startCall(client, head, requestID)
+    let route = route(for: head, inbound)
+    startCall(client, head, route ?? defaultRoute, requestID)
+    if let upstream = route?.upstream { addressTo(upstream, client) }
     if settings.logs.access != .off, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
@@ -95,8 +97,16 @@ extension Worker {
     client.call.headLength = record.count
     client.record = consume record
     inbound.consume(head.byteCount)
+    guard case .forward = route?.action else {
+      if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
+      client.call.requestBody = head.framing == .none ? .complete : .discarded
+      answerHere(client, route)
+      return
+    }
     let refusesBody =
-      if let limit = settings.limits.bodyBytes, case .contentLength(let length) = head.framing { length > limit } else {
+      if let limit = client.call.bounds.bodyBytes, case .contentLength(let length) = head.framing {
+        length > limit
+      } else {
         false
       }
     if refusesBody || head.maxForwards == 0 {
@@ -105,7 +115,7 @@ extension Worker {
       if refusesBody {
         answer(
           client, status: 413,
-          text: "The request body is larger than the limit of \(settings.limits.bodyBytes ?? 0) bytes.")
+          text: "The request body is larger than the limit of \(client.call.bounds.bodyBytes ?? 0) bytes.")
       } else {
         answerAsFinalRecipient(client, head)
       }
@@ -128,10 +138,14 @@ extension Worker {
     if client.phase == .exchanging, client.call.responseBody.isAwaited { acquire(client) }
   }
 
-  private func startCall(_ client: ClientConnection, _ head: RequestHead, _ requestID: (UInt64, UInt64)) {
+  private func startCall(
+    _ client: ClientConnection, _ head: RequestHead, _ route: Route, _ requestID: (UInt64, UInt64)
+  ) {
     client.phase = .exchanging
     client.call.reset(
-      machine: Exchange(isIdempotent: head.method.isIdempotent, policy: replayPolicy), at: now)
+      machine: Exchange(isIdempotent: head.method.isIdempotent, policy: route.replayPolicy), bounds: route.bounds,
+      at: now)
+    client.call.route = route
     client.call.method = head.method
     client.call.version = head.version
     client.call.requestID = requestID
@@ -183,7 +197,7 @@ extension Worker {
       requestBodyIsMalformed(client, failure)
       return true
     }
-    if let limit = settings.limits.bodyBytes, client.call.requestBodyBytes > limit {
+    if let limit = client.call.bounds.bodyBytes, client.call.requestBodyBytes > limit {
       requestBodyIsTooLarge(client, limit)
       return true
     }
@@ -192,7 +206,7 @@ extension Worker {
       if client.call.requestBody.isComplete {
         if client.clientDuty == .requestBody { expectNothing(of: client) }
       } else if client.clientDuty != .reading {
-        expect(.requestBody, of: client, within: settings.timeouts.bodyIdle)
+        expect(.requestBody, of: client, within: client.call.bounds.bodyIdle)
       }
       return true
     }
@@ -215,7 +229,7 @@ extension Worker {
     if client.sawEnd {
       requestBodyEndedEarly(client)
     } else if client.clientDuty == .none, !client.call.awaitsContinue {
-      expect(.requestBody, of: client, within: settings.timeouts.bodyIdle)
+      expect(.requestBody, of: client, within: client.call.bounds.bodyIdle)
     }
   }
 
@@ -303,7 +317,7 @@ extension Worker {
       return readResponse(client)
     }
     client.record = consume record
-    if client.serverDuty == .none { expect(.sending, for: client, within: settings.timeouts.bodyIdle) }
+    if client.serverDuty == .none { expect(.sending, for: client, within: client.call.bounds.bodyIdle) }
     return false
   }
 
@@ -311,14 +325,14 @@ extension Worker {
   private func requestMoved(_ client: ClientConnection, isEmpty: Bool) {
     guard client.call.responseBody.isAwaited else {
       // Its answer is on the way already; while the request moves, it is not late.
-      if client.serverDuty == .responseBody { expect(.responseBody, for: client, within: settings.timeouts.bodyIdle) }
+      if client.serverDuty == .responseBody { expect(.responseBody, for: client, within: client.call.bounds.bodyIdle) }
       return
     }
     if !isEmpty {
-      expect(.sending, for: client, within: settings.timeouts.bodyIdle)
+      expect(.sending, for: client, within: client.call.bounds.bodyIdle)
     } else if client.call.requestBody.isComplete || client.call.awaitsContinue {
       client.call.sentAt = now
-      expect(.responseHead, for: client, within: settings.timeouts.responseHead)
+      expect(.responseHead, for: client, within: client.call.bounds.responseHead)
     } else {
       // It is the client's turn.
       expectNothingOfServer(for: client)
@@ -328,8 +342,8 @@ extension Worker {
 
 extension Call {
   /// Makes ready for the next request. Keeps nothing but memory.
-  mutating func reset(machine: Exchange, at now: Instant) {
-    self = Call(machine: machine)
+  mutating func reset(machine: Exchange, bounds: RouteBounds, at now: Instant) {
+    self = Call(machine: machine, bounds: bounds)
     responseBody = .awaitingHead
     startedAt = now
     isActive = true

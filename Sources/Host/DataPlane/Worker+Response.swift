@@ -109,7 +109,7 @@ extension Worker {
     client.call.mayHoldHead = !inbound.isEmpty
     if inbound.isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
     if client.call.requestBody.isComplete, client.record?.isEmpty ?? true {
-      expect(.responseHead, for: client, within: settings.timeouts.responseHead)
+      expect(.responseHead, for: client, within: client.call.bounds.responseHead)
     } else if client.serverDuty == .responseHead, head.status == 100 {
       // After a 100 it is the client's turn.
       expectNothingOfServer(for: client)
@@ -180,7 +180,7 @@ extension Worker {
     case .untilClose: client.call.responseBody = .untilClose
     }
     client.call.awaitsContinue = false
-    expect(.responseBody, for: client, within: settings.timeouts.bodyIdle)
+    expect(.responseBody, for: client, within: client.call.bounds.bodyIdle)
   }
 
   private var advertisedIdle: UInt32? {
@@ -264,7 +264,7 @@ extension Worker {
     }
     guard client.phase == .exchanging, client.upstream === upstream else { return true }
     if moved {
-      expect(.responseBody, for: client, within: settings.timeouts.bodyIdle)
+      expect(.responseBody, for: client, within: client.call.bounds.bodyIdle)
       responseMayBeComplete(client, upstream)
       return true
     }
@@ -272,7 +272,7 @@ extension Worker {
       endedWithinBody(client, upstream)
       return true
     }
-    if client.serverDuty == .none { expect(.responseBody, for: client, within: settings.timeouts.bodyIdle) }
+    if client.serverDuty == .none { expect(.responseBody, for: client, within: client.call.bounds.bodyIdle) }
     return false
   }
 

@@ -45,7 +45,7 @@ extension Worker {
     client.record?.removeAll()
     client.phase = .tunnelling
     expectNothingOfServer(for: client)
-    expect(.tunnel, of: client, within: settings.timeouts.tunnelIdle)
+    expect(.tunnel, of: client, within: client.call.bounds.tunnelIdle)
   }
 
   /// Moves what is ready in both directions. Returns whether anything moved.
@@ -66,7 +66,7 @@ extension Worker {
     if client.call.sentEndToServer, client.call.sentEndToClient {
       endTunnel(client, abort: false)
     } else if moved {
-      expect(.tunnel, of: client, within: settings.timeouts.tunnelIdle)
+      expect(.tunnel, of: client, within: client.call.bounds.tunnelIdle)
     }
     return moved
   }

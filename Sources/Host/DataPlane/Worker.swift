@@ -9,8 +9,10 @@ import Synchronization
 final class Worker {
   /// What other threads may ask of a worker.
   enum Message: Sendable {
-    /// The servers that the upstream has now.
-    case servers([ServerRecord])
+    /// The servers that each upstream has now, in the order of the settings of this generation.
+    case members([[UpstreamMember]], generation: UInt64)
+    /// Other settings.
+    case reload(Reload)
     /// A description of pools and counters.
     case report(@Sendable (WorkerReport) -> Void)
     /// Stop accepting, serve what is under way, then end; at the latest at the deadline.
@@ -52,13 +54,15 @@ final class Worker {
   }
 
   let index: Int
-  let settings: ProxySettings
-  let headLimits: HeadLimits
+  /// Changed by a reload, as all that is made of them.
+  var settings: ProxySettings
+  var generation: UInt64 = 0
+  var headLimits: HeadLimits
   let log: Logger
   let accessLog: LogWriter?
   let mailbox: Mailbox
   /// Client connections that this worker may hold: its share of the limit.
-  let clientLimit: Int
+  var clientLimit: Int
 
   var poller: Poller
   var timers = TimerQueue()
@@ -75,9 +79,16 @@ final class Worker {
 
   var listeners: [Listener] = []
   var clients = Slab<ClientConnection>(kind: Kind.client)
-  var upstreams = Slab<UpstreamConnection>(kind: Kind.upstream)
+  var upstreamConnections = Slab<UpstreamConnection>(kind: Kind.upstream)
+  /// In the order of the settings.
+  var upstreams: [Upstream] = []
+  /// All servers of all upstreams, those included that are gone and still serve what they have.
   var servers: [Server] = []
-  var nextServer = 0
+  /// In the order of the settings.
+  var routes: [Route] = []
+  /// Where everything goes when there are no routes.
+  var defaultRoute: Route
+  var defaultBounds: RouteBounds
   var nextUpstreamLogID: UInt64
   var identifiers: RequestIDs
 
@@ -90,13 +101,8 @@ final class Worker {
   var rooms: [(ConnectionID, ExchangeID, Server)] = []
   var isUsingRooms = false
   var accessLines: [UInt8] = []
-  let pseudonym: [UInt8]
+  var pseudonym: [UInt8]
   let scheme = Array("http".utf8)
-  /// The Host for requests that name none (HTTP/1.0): the upstream's own.
-  let defaultHost: [UInt8]
-  /// Made anew when servers come or go.
-  var replayPolicy = ReplayPolicy()
-  var activeServerCount = 0
   var date: [UInt8] = []
   var dateMadeAt = Instant(nanoseconds: 0)
   var notices = NoticeLimiter()
@@ -108,6 +114,7 @@ final class Worker {
   struct Listener {
     let descriptor: Shared
     let address: SocketAddress
+    let settings: ListenerSettings
     let isUnix: Bool
     var isRegistered = false
 
@@ -120,7 +127,7 @@ final class Worker {
   }
 
   init(
-    index: Int, settings: ProxySettings, listeners: [Listener], servers records: [ServerRecord], clientLimit: Int,
+    index: Int, settings: ProxySettings, listeners: [Listener], members: [[UpstreamMember]], clientLimit: Int,
     log: Logger, accessLog: LogWriter?, seed: (UInt64, UInt64)
   ) throws(SystemError) {
     self.index = index
@@ -129,14 +136,10 @@ final class Worker {
     self.log = log
     self.accessLog = accessLog
     pseudonym = Array(settings.forwarding.name.utf8)
-    defaultHost =
-      switch settings.upstream.origins.first {
-      case .tcp(let host, let port): Array((host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)").utf8)
-      case .unix, nil: Array("localhost".utf8)
-      }
-    headLimits = HeadLimits(
-      headBytes: settings.limits.headBytes, startLineBytes: settings.limits.startLineBytes,
-      fieldCount: settings.limits.fieldCount)
+    headLimits = HeadLimits(settings.limits)
+    upstreams = settings.upstreams.map { Upstream(settings: $0) }
+    defaultRoute = Route(to: upstreams[0], under: settings)
+    defaultBounds = RouteBounds(settings)
     mailbox = try Mailbox()
     poller = try Poller()
     wallOffset = MonotonicClock.wallNanoseconds &- now.nanoseconds
@@ -144,7 +147,8 @@ final class Worker {
     identifiers = RequestIDs(seed: seed)
     self.listeners = listeners
     try poller.register(mailbox.wakeup.number, for: .readable, trigger: .level, token: UInt64(Kind.wakeup) << 56)
-    adopt(records)
+    makeRoutes()
+    adopt(members)
     try resumeAccepting()
   }
 
@@ -187,7 +191,7 @@ final class Worker {
     case Kind.client:
       if let client = clients.element(token) { clientEvent(client, readiness) }
     case Kind.upstream:
-      if let upstream = upstreams.element(token) { upstreamEvent(upstream, readiness) }
+      if let upstream = upstreamConnections.element(token) { upstreamEvent(upstream, readiness) }
     case Kind.listener:
       accept(from: Int(token & 0xffff_ffff))
     case Kind.wakeup:
@@ -302,55 +306,26 @@ final class Worker {
 
   private func received(_ message: Message) {
     switch message {
-    case .servers(let records): adopt(records)
+    case .members(let members, let generation):
+      // Those of settings that were replaced since are of no use.
+      if generation == self.generation { adopt(members) }
+    case .reload(let reload): adopt(reload)
     case .report(let reply): reply(report())
     case .drain(let deadline): beginDrain(until: deadline)
     case .stop: isStopped = true
     }
   }
 
-  /// Takes over the servers that the upstream has now; those that are gone serve what they have and no more.
-  func adopt(_ records: [ServerRecord]) {
-    for server in servers where !records.contains(where: { $0 === server.record }) { server.isActive = false }
-    for record in records {
-      if let known = servers.first(where: { $0.record === record }) {
-        known.isActive = true
-      } else {
-        let unused = servers.firstIndex { !$0.isActive && $0.pool.connectionCount == 0 && $0.pool.counts.waiting == 0 }
-        let server = Server(record: record, index: unused ?? servers.count, settings: poolSettings())
-        if let unused { servers[unused] = server } else { servers.append(server) }
-      }
-    }
-    for server in servers where !server.isActive { closeIdleConnections(of: server) }
-    activeServerCount = servers.count { $0.isActive }
-    replayPolicy = makeReplayPolicy()
-  }
-
-  private func poolSettings() -> PoolSettings {
-    let limits = settings.upstream.pool
-    func share(_ total: Int) -> UInt32 { UInt32(clamping: max(1, (total + settings.threads - 1) / settings.threads)) }
-    return PoolSettings(
-      maximumConnections: limits.connections.map(share) ?? 1 << 20,
-      maximumIdleConnections: limits.idleConnections == 0 ? 0 : share(limits.idleConnections),
-      maximumIdleAge: limits.idleAge,
-      maximumConnectionAge: limits.connectionAge,
-      maximumUses: UInt32(clamping: limits.requestsPerConnection),
-      maximumWaiting: UInt32(clamping: limits.waitingRequests),
-      maximumWait: limits.waitingTime,
-      reuses: limits.reuse,
-      maximumSentinels: settings.upstream.idleWindow ? PoolSettings.defaultSentinels : 0)
-  }
-
   /// How long a client connection may stay quiet while the worker drains: a request that is on its way is still served.
   var drainGrace: Nanoseconds {
     guard let drainDeadline else { return .zero }
-    return min(.seconds(5), max(drainDeadline.since(now), .zero) / 2)
+    return min(settings.timeouts.drainGrace, max(drainDeadline.since(now), .zero) / 2)
   }
 
   /// Takes what waits in the kernel's queues, closes the listeners, and answers every further request with `Connection: close`.
   private func beginDrain(until deadline: Instant) {
     acceptingIsPaused = false
-    for listener in listeners.indices { acceptAll(from: listener) }
+    for listener in listeners { acceptAll(from: listener) }
     drainDeadline = deadline
     timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
     pauseAccepting()

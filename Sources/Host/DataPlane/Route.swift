@@ -1,0 +1,69 @@
+import Core
+
+/// A route as one event loop has it. An exchange holds on to the one that it began with, over a reload.
+final class Route {
+  enum Action {
+    case forward(Upstream)
+    case redirect(Redirect)
+    case respond(FixedResponse)
+  }
+
+  let name: String
+  let action: Action
+  let bounds: RouteBounds
+  /// nil for the route that stands for there being none.
+  let settings: RouteSettings?
+  /// Made anew when servers come or go.
+  private(set) var replayPolicy = ReplayPolicy()
+
+  /// All requests to one upstream.
+  init(to upstream: Upstream, under settings: ProxySettings) {
+    name = upstream.name
+    action = .forward(upstream)
+    bounds = RouteBounds(settings)
+    self.settings = nil
+    refresh()
+  }
+
+  init(_ route: RouteSettings, upstreams: [Upstream], under settings: ProxySettings) {
+    name = route.name
+    action =
+      switch route.action {
+      case .forward(let index, _): .forward(upstreams[index])
+      case .redirect(let redirect): .redirect(redirect)
+      case .respond(let response): .respond(response)
+      }
+    bounds = RouteBounds(settings, route)
+    self.settings = route
+    refresh()
+  }
+
+  var upstream: Upstream? {
+    if case .forward(let upstream) = action { upstream } else { nil }
+  }
+
+  /// Servers came or went.
+  func refresh() {
+    guard let upstream else { return }
+    replayPolicy = upstream.replayPolicy(settings?.replay ?? upstream.settings.replay)
+  }
+}
+
+/// How long and how much: what holds for the exchanges of one route.
+struct RouteBounds: BitwiseCopyable {
+  var responseHead: Nanoseconds
+  var bodyIdle: Nanoseconds
+  var tunnelIdle: Nanoseconds
+  /// From the first byte to the last, all attempts included; nil: any time.
+  var exchange: Nanoseconds?
+  /// Bytes of a request's content; nil: any number.
+  var bodyBytes: UInt64?
+
+  init(_ settings: ProxySettings, _ route: RouteSettings? = nil) {
+    responseHead = route?.timeouts.responseHead ?? settings.timeouts.responseHead
+    bodyIdle = route?.timeouts.bodyIdle ?? settings.timeouts.bodyIdle
+    tunnelIdle = route?.timeouts.tunnelIdle ?? settings.timeouts.tunnelIdle
+    exchange = route?.timeouts.exchange
+    bodyBytes = route?.bodyBytes ?? settings.limits.bodyBytes
+  }
+}

@@ -1,0 +1,81 @@
+import Core
+
+/// A server as one event loop has it: its pool and the connections in it.
+final class Server {
+  let record: ServerRecord
+  /// Its place in ``Worker/servers``, which is its name in timers.
+  let index: Int
+  /// The upstream that it serves. One that leaves the settings lets go of its servers.
+  let upstream: Upstream
+  /// Share of the requests beside the other servers.
+  var weight: UInt32
+  var isBackup: Bool
+  var pool: Pool
+  /// By the slot of their ``ConnectionID``.
+  var connections: [UpstreamConnection?] = []
+  /// Whether the settings still name it and its name still resolves to it.
+  var isActive = true
+  var sweepAt = Instant.distantFuture
+  var budget = ReplayBudget()
+  /// Connects that failed in a row, and until when the other servers are preferred for that.
+  private var connectFailures = 0
+  private var avoidedUntil = Instant(nanoseconds: 0)
+  var roundTripMeasuredAt = Instant(nanoseconds: 0)
+  /// The hint that was last passed to the shared record: the same one again is no news.
+  var lastHint: UInt32?
+  var refreshedAt = Instant(nanoseconds: 0)
+  var hintToldAt = Instant(nanoseconds: 0)
+
+  init(member: UpstreamMember, index: Int, upstream: Upstream, settings: PoolSettings) {
+    record = member.record
+    weight = member.weight
+    isBackup = member.isBackup
+    self.index = index
+    self.upstream = upstream
+    pool = Pool(settings: settings)
+  }
+
+  private static let shortestAvoidance = Nanoseconds.milliseconds(100)
+  private static let longestAvoidance = Nanoseconds.seconds(10)
+
+  /// Whether other servers are to be asked first: connects to this one have failed of late.
+  func isAvoided(at now: Instant) -> Bool { now < avoidedUntil }
+
+  /// The server was chosen. One that has failed is tried by one request at a time.
+  func chosen(at now: Instant) {
+    if connectFailures > 0 { avoidedUntil = now.advanced(by: avoidance) }
+  }
+
+  func connectFailed(at now: Instant) {
+    connectFailures += 1
+    avoidedUntil = now.advanced(by: avoidance)
+  }
+
+  func connectSucceeded() {
+    connectFailures = 0
+    avoidedUntil = Instant(nanoseconds: 0)
+  }
+
+  /// Doubles with each failure.
+  private var avoidance: Nanoseconds {
+    min(Self.shortestAvoidance * (1 << Int64(min(connectFailures, 10))), Self.longestAvoidance)
+  }
+
+  func place(_ connection: UpstreamConnection) {
+    let slot = Int(connection.id.slot)
+    while connections.count <= slot { connections.append(nil) }
+    connections[slot] = connection
+  }
+
+  func connection(_ id: ConnectionID) -> UpstreamConnection? {
+    guard id.slot < connections.count, let connection = connections[Int(id.slot)], connection.id == id else {
+      return nil
+    }
+    return connection
+  }
+
+  func remove(_ connection: UpstreamConnection) {
+    let slot = Int(connection.id.slot)
+    if slot < connections.count, connections[slot] === connection { connections[slot] = nil }
+  }
+}

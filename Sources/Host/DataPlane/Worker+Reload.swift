@@ -1,0 +1,114 @@
+import Core
+
+/// New settings and new servers, while requests are under way.
+extension Worker {
+  /// What a worker needs to go on under other settings. It was checked, and its listeners are bound: taking it over cannot fail.
+  struct Reload: Sendable {
+    var settings: ProxySettings
+    var generation: UInt64
+    var members: [[UpstreamMember]]
+    var listeners: [Listener]
+    var clientLimit: Int
+  }
+
+  /// Exchanges that are under way end under the route that they began with; connections stay, on either side.
+  func adopt(_ reload: Reload) {
+    settings = reload.settings
+    generation = reload.generation
+    clientLimit = reload.clientLimit
+    headLimits = HeadLimits(settings.limits)
+    pseudonym = Array(settings.forwarding.name.utf8)
+    defaultBounds = RouteBounds(settings)
+    let known = upstreams
+    upstreams = settings.upstreams.map { wanted in
+      guard let upstream = known.first(where: { $0.name == wanted.name }) else { return Upstream(settings: wanted) }
+      upstream.adopt(wanted)
+      return upstream
+    }
+    for upstream in known where !upstreams.contains(where: { $0 === upstream }) { retire(upstream) }
+    makeRoutes()
+    adopt(reload.members)
+    adopt(reload.listeners)
+    for client in clients.all {
+      client.forwarding = forwarding(for: client.peer)
+      client.hostUpstream = nil
+      if client.phase == .idle, drainDeadline == nil { expect(.idle, of: client, within: settings.timeouts.clientIdle) }
+    }
+  }
+
+  func makeRoutes() {
+    defaultRoute = Route(to: upstreams[0], under: settings)
+    routes = settings.routes.map { Route($0, upstreams: upstreams, under: settings) }
+  }
+
+  // MARK: - Servers
+
+  /// Takes over the servers that each upstream has now; those that are gone serve what they have and no more.
+  func adopt(_ members: [[UpstreamMember]]) {
+    for (upstream, members) in zip(upstreams, members) { adopt(members, of: upstream) }
+    defaultRoute.refresh()
+    for route in routes { route.refresh() }
+  }
+
+  private func adopt(_ members: [UpstreamMember], of upstream: Upstream) {
+    let poolSettings = upstream.poolSettings(threads: settings.threads)
+    for server in upstream.servers where !members.contains(where: { $0.record === server.record }) {
+      server.isActive = false
+      closeIdleConnections(of: server)
+    }
+    upstream.adopt(
+      members.map { member in
+        // One that was gone and is back may still be here.
+        guard let known = servers.first(where: { $0.record === member.record && $0.upstream === upstream }) else {
+          return place(member, of: upstream, poolSettings)
+        }
+        known.isActive = true
+        known.weight = member.weight
+        known.isBackup = member.isBackup
+        known.pool.adopt(poolSettings)
+        return known
+      })
+  }
+
+  private func place(_ member: UpstreamMember, of upstream: Upstream, _ settings: PoolSettings) -> Server {
+    let unused = servers.firstIndex { !$0.isActive && $0.pool.connectionCount == 0 && $0.pool.counts.waiting == 0 }
+    let server = Server(member: member, index: unused ?? servers.count, upstream: upstream, settings: settings)
+    if let unused { servers[unused] = server } else { servers.append(server) }
+    return server
+  }
+
+  /// The settings know it no more.
+  private func retire(_ upstream: Upstream) {
+    for server in upstream.servers {
+      server.isActive = false
+      closeIdleConnections(of: server)
+    }
+    upstream.adopt([])
+  }
+
+  // MARK: - Listeners
+
+  /// Those that stay are the same sockets. Of one that goes, who has knocked already is let in.
+  private func adopt(_ wanted: [Listener]) {
+    guard drainDeadline == nil else { return }
+    let wasPaused = acceptingIsPaused
+    for listener in listeners where !wanted.contains(where: { $0.descriptor === listener.descriptor }) {
+      acceptAll(from: listener)
+    }
+    pauseAccepting()
+    listeners = wanted
+    guard !wasPaused else { return }
+    do throws(SystemError) {
+      try resumeAccepting()
+    } catch {
+      log.error("a listener cannot be watched: \(error)")
+      timers.schedule(UInt64(Kind.resumeAccepting) << 56, at: now.advanced(by: .seconds(1)))
+    }
+  }
+}
+
+extension HeadLimits {
+  init(_ limits: ProxySettings.Limits) {
+    self.init(headBytes: limits.headBytes, startLineBytes: limits.startLineBytes, fieldCount: limits.fieldCount)
+  }
+}
