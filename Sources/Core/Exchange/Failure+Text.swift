@@ -39,6 +39,7 @@ extension Failure {
       case .delivered, nil: "Find out what the server does with this request, or raise the response timeout."
       }
     case .idleBodyTimeout: "Find out why the server stalls within a response, or raise the timeout of idle bodies."
+    case .exchangeTimeout: "Find out what took so long, or raise the route's timeout of exchanges."
     case .forgotten:
       "Look for a firewall, a NAT or a load balancer that forgets idle connections, and lower the idle age at which they are reused."
     case .race: racePrevention
@@ -76,7 +77,8 @@ extension Failure {
     switch cause {
     case .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
     case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .connectFailed, .poolQueueFull, .waitTimeout,
-      .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .closedWithinResponse, .resetWithinResponse,
+      .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .exchangeTimeout, .closedWithinResponse,
+      .resetWithinResponse,
       .invalidResponse,
       .doesNotSpeakHTTP, .upgradeFailed, .proxyError:
       false
@@ -97,6 +99,7 @@ extension Failure {
     case .sendTimeout(let span): "request not taken for \(span.spoken)"
     case .responseTimeout(let span): "no response within \(span.spoken)"
     case .idleBodyTimeout(let span): "response stalled for \(span.spoken)"
+    case .exchangeTimeout(let span): "not done within \(span.spoken)"
     case .race: "keep-alive race"
     case .forgotten: "connection forgotten on its way"
     case .closedBeforeResponse: "closed before a response"
@@ -126,6 +129,7 @@ extension Failure {
     case .sendTimeout(let span): "\(server) took nothing more of the request for \(span.spoken)."
     case .responseTimeout(let span): "\(server) did not answer within \(span.spoken)."
     case .idleBodyTimeout(let span): "\(server) sent nothing more of its response for \(span.spoken)."
+    case .exchangeTimeout(let span): "The exchange with \(server) was not done within \(span.spoken)."
     case .race:
       "The request met the close of its connection: \(server) closed it\(leaseText) while the request was on its way."
     case .forgotten:

@@ -17,6 +17,8 @@ package enum FailureCause: Sendable, Hashable {
   case sendTimeout(after: Nanoseconds)
   case responseTimeout(after: Nanoseconds)
   case idleBodyTimeout(after: Nanoseconds)
+  /// The exchange as a whole took longer than its route allows.
+  case exchangeTimeout(after: Nanoseconds)
   /// The keep-alive race: a connection that had idled was closed while the request was on its way.
   case race
   /// A connection that had idled is gone without a FIN or RST: not one byte of the request was acknowledged.
@@ -67,7 +69,7 @@ package struct Failure: Sendable, Hashable {
       .upgradeFailed:
       502
     case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit: 503
-    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .forgotten: 504
+    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten: 504
     case .proxyError: 502
     }
   }
@@ -84,7 +86,7 @@ package struct Failure: Sendable, Hashable {
     case .poolDraining: "destination_unavailable"
     case .descriptorLimit: "proxy_internal_error"
     case .sendTimeout: "connection_write_timeout"
-    case .responseTimeout: "http_response_timeout"
+    case .responseTimeout, .exchangeTimeout: "http_response_timeout"
     case .idleBodyTimeout: "connection_read_timeout"
     case .forgotten: "connection_write_timeout"
     case .race, .closedBeforeResponse, .resetBeforeResponse: "connection_terminated"

@@ -85,6 +85,10 @@ final class ClientConnection {
   var clientDuty = ClientDuty.none
   var serverDeadline = Instant.distantFuture
   var serverDuty = ServerDuty.none
+  /// When the exchange must be over as a whole.
+  var exchangeDeadline = Instant.distantFuture
+  /// When it is looked whether the request has arrived at all (``Exchange/silencePatience(retransmissionTimeout:)``).
+  var silenceDeadline = Instant.distantFuture
   /// When the earliest entry in the timer queue comes up; for a later deadline no new entry is needed.
   var timerAt = Instant.distantFuture
   /// In the list of connections that get another turn before the loop waits.

@@ -57,6 +57,8 @@ extension Worker {
     noteFinished(client)
     client.call.isActive = false
     if let record = client.record.take() { recycle(record) }
+    client.exchangeDeadline = .distantFuture
+    client.silenceDeadline = .distantFuture
     counters.responses[min(Int(client.call.status / 100), 5)] &+= 1
     client.forgetRequestLine()
     if client.call.closesClient || client.sawEnd {

@@ -131,7 +131,8 @@ extension Worker {
     counters.attemptsEndedByVerdict[verdict.label, default: 0] &+= 1
     let how = observation.error == .connectionReset ? "reset" : observation.reading == .endOfFile ? "fin" : "error"
     let state = client.call.headAt == nil ? "active-before-head" : "active-in-body"
-    counters.closedByServer["\(state)-\(how)", default: 0] &+= 1
+    let wasSilent = client.call.machine.lastEndWasSilent
+    if wasSilent { countClose("forgotten") } else { counters.closedByServer["\(state)-\(how)", default: 0] &+= 1 }
     guard let facts = client.call.facts, facts.isReused else { return }
     switch end {
     case .abortClient, .awaitReset: return
@@ -143,13 +144,14 @@ extension Worker {
       $0.raceLost(
         idleAge: facts.idleAge, closeAge: closeAge, connectionAge: facts.connectionAge, uses: facts.uses,
         roundTripTime: observation.roundTripTime, verdict: verdict,
-        metClose: metClose, now: self.now)
+        metClose: metClose, wasSilent: wasSilent, now: self.now)
     }
     if case .replayAfresh = end {
       notices.post(now) {
         let age = facts.idleAge.rounded.text
+        let what = wasSilent ? "was sent on a forgotten" : "met the close of its"
         log.notice(
-          "\(client.requestLine) met the close of its connection to \(upstream.server.record.name) (idle \(age), request \(facts.uses + 1) on it), verdict \(verdict): replayed on a fresh connection"
+          "\(client.requestLine) \(what) connection to \(upstream.server.record.name) (idle \(age), request \(facts.uses + 1) on it), verdict \(verdict): replayed on a fresh connection"
         )
       }
     }
@@ -174,8 +176,47 @@ extension Worker {
     guard let upstream = client.upstream, client.lease != nil else { return }
     let observation = observe(upstream)
     let end = client.call.machine.timedOut(cause, observation: observation)
+    if client.call.machine.lastEndWasSilent, let facts = client.call.facts { learnOfSilence(client, upstream, facts) }
     counters.closedByProxy["timeout", default: 0] &+= 1
     follow(end, for: client)
+  }
+
+  private func learnOfSilence(_ client: ClientConnection, _ upstream: UpstreamConnection, _ facts: LeaseFacts) {
+    learn(upstream.server) {
+      $0.raceLost(
+        idleAge: facts.idleAge, closeAge: facts.idleAge, connectionAge: facts.connectionAge, uses: facts.uses,
+        roundTripTime: .zero, verdict: .unknown, wasSilent: true, now: self.now)
+    }
+  }
+
+  /// Looks whether anything of the request has arrived: a connection that something on the way has forgotten never tells.
+  func silenceLasted(_ client: ClientConnection) {
+    guard case .leased = client.call.stage, client.call.responseBody.isAwaited, let upstream = client.upstream else {
+      return
+    }
+    let observation = observe(upstream)
+    switch client.call.machine.silenceLasted(observation, budget: &upstream.server.budget, now: now) {
+    case .wait: return
+    case .end(let end):
+      noteAttemptEnd(client, upstream, observation, end)
+      follow(end, for: client)
+    }
+  }
+
+  /// The exchange as a whole took too long, whatever it was doing.
+  func exchangeTimedOut(_ client: ClientConnection) {
+    guard client.call.isActive, let span = client.call.bounds.exchange else { return }
+    let cause = FailureCause.exchangeTimeout(after: span)
+    switch client.call.stage {
+    case .leased, .judging: timedOut(client, cause)
+    case .waiting, .connecting:
+      let failure = client.call.machine.refused(cause)
+      abandonExchange(client)
+      fail(client, failure)
+    case .none:
+      // All that is left is for the client to take its answer.
+      if client.call.responseBody.isComplete { clientBroke(client) }
+    }
   }
 
   /// The pool's queue had no connection for the exchange in time.

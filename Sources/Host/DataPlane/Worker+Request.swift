@@ -153,6 +153,7 @@ extension Worker {
     client.call.asksForUpgrade = !head.upgrade.isEmpty
     client.forgetRequestLine()
     expectNothing(of: client)
+    if let span = route.bounds.exchange { limitExchange(of: client, to: span) }
   }
 
   // MARK: - Content
@@ -321,6 +322,14 @@ extension Worker {
     return false
   }
 
+  /// The connection had idled for so long that something on the way may have forgotten it.
+  private func doubtArrival(_ client: ClientConnection) {
+    guard let upstream = client.upstream, let state = Socket.transportState(upstream.number),
+      let patience = client.call.machine.silencePatience(retransmissionTimeout: state.retransmissionTimeout)
+    else { return }
+    expectArrival(of: client, within: patience)
+  }
+
   /// The server took more of the request; what is expected of it now?
   private func requestMoved(_ client: ClientConnection, isEmpty: Bool) {
     guard client.call.responseBody.isAwaited else {
@@ -333,6 +342,7 @@ extension Worker {
     } else if client.call.requestBody.isComplete || client.call.awaitsContinue {
       client.call.sentAt = now
       expect(.responseHead, for: client, within: client.call.bounds.responseHead)
+      if let facts = client.call.facts, facts.idleAge >= Exchange.forgettingAge { doubtArrival(client) }
     } else {
       // It is the client's turn.
       expectNothingOfServer(for: client)

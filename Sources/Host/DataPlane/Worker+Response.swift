@@ -200,7 +200,7 @@ extension Worker {
       }
     }
     if let facts = client.call.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
-      learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, now: self.now) }
+      learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, uses: facts.uses, now: self.now) }
     }
     // The same hint again is no news, and one that changes with every response is not worth more than a look a second.
     guard let seconds = head.keepAliveTimeoutSeconds else { return }

@@ -29,6 +29,18 @@ extension Worker {
     client.serverDeadline = .distantFuture
   }
 
+  /// Sets when the exchange must be over as a whole.
+  func limitExchange(of client: ClientConnection, to span: Nanoseconds) {
+    client.exchangeDeadline = now.advanced(by: span)
+    enter(client, client.exchangeDeadline)
+  }
+
+  /// Sets when it is looked whether the request has arrived.
+  func expectArrival(of client: ClientConnection, within span: Nanoseconds) {
+    client.silenceDeadline = now.advanced(by: span)
+    enter(client, client.silenceDeadline)
+  }
+
   private func enter(_ client: ClientConnection, _ deadline: Instant) {
     guard deadline < client.timerAt else { return }
     let due = min(deadline, now.advanced(by: Self.longestEntry))
@@ -69,13 +81,22 @@ extension Worker {
       expectNothingOfServer(for: client)
       serverIsLate(client, duty)
     }
+    if client.silenceDeadline <= now {
+      client.silenceDeadline = .distantFuture
+      silenceLasted(client)
+    }
+    if client.phase == .exchanging, client.exchangeDeadline <= now {
+      client.exchangeDeadline = .distantFuture
+      exchangeTimedOut(client)
+    }
     if client.phase != .closed, client.clientDeadline <= now {
       let duty = client.clientDuty
       expectNothing(of: client)
       clientIsLate(client, duty)
     }
     guard client.phase != .closed else { return }
-    enter(client, min(client.clientDeadline, client.serverDeadline))
+    enter(
+      client, min(client.clientDeadline, client.serverDeadline, min(client.exchangeDeadline, client.silenceDeadline)))
     advance(client)
   }
 
