@@ -65,7 +65,10 @@ package struct UpstreamSettings: Sendable, Hashable {
     package var nonIdempotentOnProof = true
     /// Replays of one exchange.
     package var limit = 3
-    package init() {}
+    package init(nonIdempotentOnProof: Bool = true, limit: Int = 3) {
+      self.nonIdempotentOnProof = nonIdempotentOnProof
+      self.limit = limit
+    }
   }
 }
 

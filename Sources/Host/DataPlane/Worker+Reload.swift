@@ -38,6 +38,7 @@ extension Worker {
 
   func makeRoutes() {
     defaultRoute = Route(to: upstreams[0], under: settings)
+    router = Router(settings.routes)
     routes = settings.routes.map { Route($0, upstreams: upstreams, under: settings) }
   }
 

@@ -5,7 +5,7 @@ extension Worker {
   /// The route of a request; nil when none matches.
   func route(for head: RequestHead, _ inbound: borrowing ByteBuffer) -> Route? {
     if routes.isEmpty { return defaultRoute }
-    return nil
+    return router.route(head, inbound.readable, fields).map { routes[$0] }
   }
 
   /// Has the request carry the Host that the upstream is to see.

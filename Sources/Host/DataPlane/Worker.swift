@@ -86,6 +86,7 @@ final class Worker {
   var servers: [Server] = []
   /// In the order of the settings.
   var routes: [Route] = []
+  var router = Router([])
   /// Where everything goes when there are no routes.
   var defaultRoute: Route
   var defaultBounds: RouteBounds
