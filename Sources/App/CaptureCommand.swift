@@ -23,8 +23,8 @@ struct CaptureCommand: ParsableCommand {
     case ndjson
   }
 
-  @Argument(help: "Capture files; - for standard input.", completion: .file())
-  var files: [String]
+  @Argument(help: "Capture files; - for standard input. None with --live.", completion: .file())
+  var files: [String] = []
 
   @Flag(help: "One line for each finding instead of the summary.")
   var verdicts = false
@@ -67,8 +67,26 @@ struct CaptureCommand: ParsableCommand {
   @Flag(help: "No progress on standard error.")
   var quiet = false
 
+  @OptionGroup(title: "Live capture")
+  var liveOptions: LiveCaptureOptions
+
+  func validate() throws {
+    if liveOptions.live == nil {
+      guard !files.isEmpty else {
+        throw ValidationError("give a capture file, - for standard input, or --live INTERFACE")
+      }
+    } else {
+      try LiveCaptureOptions.refuse(files, html, writePcap, ladder, from, until, isJSON: output == .json)
+    }
+  }
+
   func run() throws {
     let selection = try Selection(failOn)
+    if let interface = liveOptions.live {
+      let code = selection.exitCode(of: try runLive(interface))
+      if code != 0 { throw ExitCode(code) }
+      return
+    }
     var report: CaptureReport
     do {
       var judging = CaptureJudging(filter: try filter(), isLossless: lossless, showsProgress: showsProgress)
@@ -120,7 +138,7 @@ struct CaptureCommand: ParsableCommand {
 
   private var showsProgress: Bool { !quiet && isatty(2) == 1 }
 
-  private func filter() throws -> CaptureFilter {
+  func filter() throws -> CaptureFilter {
     var filter = CaptureFilter()
     for text in host {
       guard let address = NetworkAddress(text) else {

@@ -1,4 +1,4 @@
-import Core
+package import Core
 
 /// Writes pcapng with nanosecond times: one section, one interface for each link type that occurs.
 package struct CaptureWriter: ~Copyable {
@@ -36,6 +36,20 @@ package struct CaptureWriter: ~Copyable {
         CaptureWriter.addOption(1, Array(comment.utf8.prefix(4_096)), to: &body)
         CaptureWriter.add32(0, to: &body)
       }
+    }
+  }
+
+  /// Adds what the capturing program knows about itself, behind the last packet.
+  package mutating func addStatistics(received: UInt64, dropped: UInt64, time: Instant) {
+    guard !interfaces.isEmpty else { return }
+    block(type: 5) { body in
+      CaptureWriter.add32(0, to: &body)
+      CaptureWriter.add32(UInt32(UInt64(bitPattern: time.nanoseconds) >> 32), to: &body)
+      CaptureWriter.add32(UInt32(truncatingIfNeeded: time.nanoseconds), to: &body)
+      for (code, value) in [(UInt16(4), received), (5, dropped)] {
+        CaptureWriter.addOption(code, (0..<8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }, to: &body)
+      }
+      CaptureWriter.add32(0, to: &body)
     }
   }
 

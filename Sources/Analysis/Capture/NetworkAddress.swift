@@ -15,6 +15,14 @@ package struct NetworkAddress: Hashable, Sendable, BitwiseCopyable, Comparable {
 
   package var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
 
+  /// 4 bytes for IPv4, 16 for IPv6, as they stand in a packet.
+  package var networkBytes: [UInt8] {
+    func bytes(_ value: UInt64, _ count: Int) -> [UInt8] {
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * (count - 1 - $0))) }
+    }
+    return isIPv4 ? bytes(low, 4) : bytes(high, 8) + bytes(low, 8)
+  }
+
   package static func < (left: NetworkAddress, right: NetworkAddress) -> Bool {
     (left.high, left.low) < (right.high, right.low)
   }

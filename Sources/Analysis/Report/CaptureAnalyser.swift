@@ -59,6 +59,8 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   /// Findings that are kept with their evidence; those beyond are counted only.
   package static let maximumFindings = 20_000
   static let maximumServers = 8_192
+  /// For a capture that goes on: findings that keep their evidence until the end.
+  static let maximumDetailed = 100
 
   package var filter: CaptureFilter
   /// The capturing program says that it lost nothing.
@@ -72,12 +74,20 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   private var servers: [Endpoint: ServerStatistics] = [:]
   private var vantages: [Vantage: Int] = [:]
   private var frameOffset: Int64 = 0
+  /// For a capture that goes on: every judged connection is told by ``takeJudged()``, and no finding is kept for the end.
+  private let isLive: Bool
+  private var judged: [JudgedConnection] = []
+  private var losses = LossWindows()
+  /// What the last packet belonged to; nil when to no connection.
+  package private(set) var lastPlace: PacketPlace?
 
   package init(
-    trace: Int = 0, filter: CaptureFilter = CaptureFilter(), maximumOpen: Int = ConnectionTable.maximumOpen
+    trace: Int = 0, filter: CaptureFilter = CaptureFilter(), maximumOpen: Int = ConnectionTable.maximumOpen,
+    linger: Nanoseconds = ConnectionTable.linger, isLive: Bool = false
   ) {
     self.filter = filter
-    table = ConnectionTable(trace: trace, maximumOpen: maximumOpen)
+    self.isLive = isLive
+    table = ConnectionTable(trace: trace, maximumOpen: maximumOpen, linger: linger)
   }
 
   /// The time of the last packet; nil before the first.
@@ -91,6 +101,7 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   package mutating func packetRead(_ packet: CapturePacket, bytes: RawSpan) {
     counts.frames += 1
     counts.bytes += Int64(bytes.byteCount)
+    lastPlace = nil
     if packet.time == nil { counts.withoutTime += 1 }
     let time = packet.time ?? counts.last ?? Instant(nanoseconds: 0)
     guard filter.passes(time) else { return }
@@ -114,8 +125,35 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
     if segment.flags.contains(.rst) { counts.resets += 1 }
     var ended: [Connection] = []
     let connection = table.take(segment, bytes: bytes, frame: frame, time: time, events: &events) { ended.append($0) }
+    if isLive { lastPlace = PacketPlace(connection: connection.number, events: events) }
     if !events.isEmpty { tell(of: connection) }
     for old in ended { judge(old) }
+  }
+
+  /// For a capture that goes on: the clock has come so far, and no packet before that is still to come.
+  package mutating func timePassed(_ now: Instant, abandoned: Nanoseconds, quiet: Nanoseconds) {
+    if counts.first != nil { counts.last = max(counts.last ?? now, now) }
+    var ended: [Connection] = []
+    table.timePassed(now, abandoned: abandoned, quiet: quiet) { ended.append($0) }
+    for connection in ended { judge(connection) }
+  }
+
+  /// Packets were lost between these times: what this can have changed becomes inconclusive.
+  package mutating func packetsLost(_ count: Int, from: Instant, to end: Instant) {
+    losses.add(count, from: from, to: end)
+  }
+
+  /// For a capture that goes on: the connections that were judged since the last call.
+  package mutating func takeJudged() -> [JudgedConnection] {
+    defer { judged.removeAll(keepingCapacity: true) }
+    return judged
+  }
+
+  /// For a capture that goes on: judges what is still open. ``takeJudged()`` tells, ``finish()`` gives the rest.
+  package mutating func captureEnded() {
+    var left: [Connection] = []
+    table.finish { left.append($0) }
+    for connection in left { judge(connection) }
   }
 
   private mutating func tell(of connection: Connection) {
@@ -158,7 +196,8 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
     vantages[vantage, default: 0] += 1
     let judge = Judge(
       connection: connection, captureEnd: counts.last ?? connection.lastTime, captureIsComplete: captureIsComplete)
-    let found = judge.findings()
+    var found = judge.findings()
+    for index in found.indices { losses.weaken(&found[index], connectionEnd: connection.lastTime) }
     if servers[connection.server] != nil || servers.count < CaptureAnalyser.maximumServers {
       servers[connection.server, default: ServerStatistics(server: connection.server)].ended(connection)
     }
@@ -167,10 +206,12 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
     {
       counts.unfinished += 1
     }
-    for finding in found { add(finding) }
+    for index in found.indices { add(&found[index]) }
+    if isLive { judged.append(JudgedConnection(number: connection.number, findings: found)) }
   }
 
-  private mutating func add(_ finding: CaptureFinding) {
+  private mutating func add(_ finding: inout CaptureFinding) {
+    if isLive { settle(&finding) }
     servers[finding.server]?.findings[finding.finding.kind, default: 0] += 1
     if finding.finding.kind.isReuseFailure { servers[finding.server]?.noteFailure(at: finding.time) }
     guard findings.count < CaptureAnalyser.maximumFindings else {
@@ -178,6 +219,26 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
       return
     }
     findings.append(finding)
+    // What was told with its evidence when it was found needs no more than a line at the end.
+    if isLive { findings[findings.count - 1].ladder = [] }
+    if isLive, findings.count > CaptureAnalyser.maximumDetailed { findings[findings.count - 1].finding.evidence = [] }
+  }
+
+  /// What ``CaptureReport`` does for all findings at the end, as far as it can be done for one.
+  private mutating func settle(_ finding: inout CaptureFinding) {
+    finding.number = findings.count + dropped + 1
+    if finding.finding.kind == .closedWhileHandling, let length = finding.duration, length >= .milliseconds(500),
+      let round = CaptureReport.roundLength(near: length)
+    {
+      finding.finding.kind = .serverTimer
+      finding.finding.confidence = .likely
+      finding.finding.evidence.append(
+        EvidenceItem(
+          text: "the time is \(Display.duration(length)), within a hundredth of \(Display.duration(round))"))
+    }
+    if let server = servers[finding.server] {
+      finding.finding.remedy = CaptureReport.remedy(for: finding, server: server)
+    }
   }
 
   /// Judges what is still open, and gives everything that was found.
@@ -189,6 +250,6 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
     counts.givenUp = table.givenUp
     return CaptureReport(
       counts: counts, findings: findings, findingsDropped: dropped, ends: ends, servers: Array(servers.values),
-      vantages: vantages)
+      vantages: vantages, isSettled: isLive)
   }
 }

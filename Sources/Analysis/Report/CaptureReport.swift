@@ -29,7 +29,7 @@ package struct CaptureReport: Sendable {
 
   init(
     counts: CaptureCounts, findings: [CaptureFinding], findingsDropped: Int, ends: [String: Int],
-    servers: [ServerStatistics], vantages: [Vantage: Int]
+    servers: [ServerStatistics], vantages: [Vantage: Int], isSettled: Bool = false
   ) {
     self.counts = counts
     self.findings = findings
@@ -37,7 +37,7 @@ package struct CaptureReport: Sendable {
     self.ends = ends
     self.servers = servers.sorted { ($0.failures, $0.requests, $1.server) > ($1.failures, $1.requests, $0.server) }
     self.vantages = vantages
-    settle()
+    if !isSettled { settle() }
   }
 
   package func count(_ kind: FindingKind) -> Int {
@@ -63,7 +63,7 @@ package struct CaptureReport: Sendable {
     for index in findings.indices {
       findings[index].number = index + 1
       if let server = servers.first(where: { $0.server == findings[index].server }) {
-        findings[index].finding.remedy = remedy(for: findings[index], server: server)
+        findings[index].finding.remedy = CaptureReport.remedy(for: findings[index], server: server)
       }
     }
   }
@@ -108,7 +108,7 @@ package struct CaptureReport: Sendable {
   }
 
   /// A length that people set timers to, if this one is within a hundredth and 100 ms of it.
-  private static func roundLength(near length: Nanoseconds) -> Nanoseconds? {
+  static func roundLength(near length: Nanoseconds) -> Nanoseconds? {
     let lengths: [Int64] = [
       1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 40, 45, 50, 60, 75, 90, 100, 120, 150, 180, 240, 300, 600, 900,
     ]
@@ -121,7 +121,7 @@ package struct CaptureReport: Sendable {
     return nil
   }
 
-  private func remedy(for finding: CaptureFinding, server: ServerStatistics) -> String {
+  static func remedy(for finding: CaptureFinding, server: ServerStatistics) -> String {
     let kind = finding.finding.kind
     switch kind {
     case .crossingFIN, .crossingRST, .crossingHalfClose, .resetUnread, .staleReuse, .unaskedAnswer:

@@ -19,14 +19,24 @@ package struct JSONReport {
   }
 
   /// One object a line: findings, then servers, then the summary, each with its `type`.
-  package func lines() -> String {
+  ///
+  /// - Parameter listsFindings: false where each was told when it was found.
+  package func lines(listsFindings: Bool = true) -> String {
     var text = ""
-    for finding in report.findings { text += typed("finding", JSONReport.finding(finding)) }
-    for statistics in report.servers { text += typed("server", server(statistics)) }
-    return text + typed("summary", summary())
+    for finding in report.findings where listsFindings { text += JSONReport.line(finding) }
+    for statistics in report.servers { text += JSONReport.typed("server", server(statistics)) }
+    return text + JSONReport.typed("summary", summary())
   }
 
-  private func typed(_ type: String, _ value: JSONText) -> String {
+  /// One finding in one line.
+  package static func line(_ finding: CaptureFinding, kept file: String? = nil) -> String {
+    guard let file, case .object(let members) = JSONReport.finding(finding) else {
+      return typed("finding", JSONReport.finding(finding))
+    }
+    return typed("finding", .object(members + [("kept_in", .string(file))]))
+  }
+
+  private static func typed(_ type: String, _ value: JSONText) -> String {
     guard case .object(let members) = value else { return "" }
     return JSONText.object([("type", .string(type))] + members).text + "\n"
   }

@@ -74,7 +74,9 @@ package struct TextReport {
     return lines
   }
 
-  private func paint(_ kind: FindingKind, _ text: String) -> String {
+  private func paint(_ kind: FindingKind, _ text: String) -> String { TextReport.paint(kind, text, ink) }
+
+  private static func paint(_ kind: FindingKind, _ text: String, _ ink: Ink) -> String {
     kind.isRace ? ink.red(text) : kind.isReuseFailure ? ink.yellow(text) : text
   }
 
@@ -220,14 +222,13 @@ package struct TextReport {
   }
 
   /// One line for each finding.
-  package func verdicts() -> String {
-    var text = ""
-    for finding in report.findings {
-      let found = finding.finding
-      text += "#\(finding.number)\t\(Display.dateAndTime(finding.time))\t" + paint(found.kind, found.kind.rawValue)
-      text += "\t\(found.confidence.rawValue)\tframe \(finding.frame)\tstream \(finding.connection)"
-      text += "\t\(finding.client) -> \(finding.server)\t\(found.summary)\n"
-    }
-    return text
+  package func verdicts() -> String { report.findings.map { TextReport.verdict($0, ink: ink) }.joined() }
+
+  /// One finding in one line.
+  package static func verdict(_ finding: CaptureFinding, ink: Ink) -> String {
+    let found = finding.finding
+    return "#\(finding.number)\t\(Display.dateAndTime(finding.time))\t" + paint(found.kind, found.kind.rawValue, ink)
+      + "\t\(found.confidence.rawValue)\tframe \(finding.frame)\tstream \(finding.connection)"
+      + "\t\(finding.client) -> \(finding.server)\t\(found.summary)\n"
   }
 }

@@ -8,7 +8,7 @@ package struct ConnectionTable {
   /// Connections that are followed at once.
   package static let maximumOpen = 131_072
   /// How long, in the capture's time, a closed connection is kept for what still belongs to it.
-  private static let linger = Nanoseconds.seconds(10)
+  package static let linger = Nanoseconds.seconds(10)
   /// Closed connections that are kept for that long; beyond it the first closed goes at once.
   private static let maximumClosed = 16_384
 
@@ -36,6 +36,7 @@ package struct ConnectionTable {
 
   private let trace: Int
   private let limit: Int
+  private let linger: Nanoseconds
   private var slots: [Connection?] = []
   private var freeSlots: [Int] = []
   private var index: [Key: Int] = [:]
@@ -50,9 +51,12 @@ package struct ConnectionTable {
   /// Connections that were given up because of the limit.
   package private(set) var givenUp = 0
 
-  package init(trace: Int, maximumOpen: Int = ConnectionTable.maximumOpen) {
+  package init(
+    trace: Int, maximumOpen: Int = ConnectionTable.maximumOpen, linger: Nanoseconds = ConnectionTable.linger
+  ) {
     self.trace = trace
     limit = maximumOpen
+    self.linger = linger
   }
 
   /// Takes one segment.
@@ -79,7 +83,7 @@ package struct ConnectionTable {
     connection.take(segment, bytes: bytes, frame: frame, time: time, events: &events)
     if !wasClosed, connection.closedAt != nil {
       closed.append(
-        Closed(slot: connection.slot, number: connection.number, due: time.advanced(by: ConnectionTable.linger)))
+        Closed(slot: connection.slot, number: connection.number, due: time.advanced(by: linger)))
     }
     expire(now: time, keeping: connection, ended: ended)
     return connection
@@ -96,6 +100,28 @@ package struct ConnectionTable {
     slots.removeAll()
     freeSlots.removeAll()
     (oldest, newest, open) = (-1, -1, 0)
+  }
+
+  /// For a capture that goes on: gives to `ended` what time alone ends.
+  ///
+  /// - Parameters:
+  ///   - abandoned: how long a connection may be quiet that the client has closed, or that was never established.
+  ///   - quiet: how long any other may be.
+  package mutating func timePassed(
+    _ now: Instant, abandoned: Nanoseconds, quiet: Nanoseconds, ended: (Connection) -> Void
+  ) {
+    expire(now: now, keeping: nil, ended: ended)
+    var slot = oldest
+    while slot >= 0, let connection = slots[slot] {
+      slot = connection.newer
+      let age = now.since(connection.lastTime)
+      // The list is in the order of the last use.
+      guard age > abandoned else { break }
+      let isAbandoned = connection.clientEnding != nil || (connection.syn != nil && connection.synAck == nil)
+      guard isAbandoned || age > quiet else { continue }
+      remove(connection, key: ConnectionTable.key(of: connection))
+      ended(connection)
+    }
   }
 
   // MARK: -
@@ -169,14 +195,14 @@ package struct ConnectionTable {
     if oldest < 0 { oldest = connection.slot }
   }
 
-  private mutating func expire(now: Instant, keeping current: Connection, ended: (Connection) -> Void) {
+  private mutating func expire(now: Instant, keeping current: Connection?, ended: (Connection) -> Void) {
     while closedHead < closed.count {
       let isCrowded = closed.count - closedHead > ConnectionTable.maximumClosed
       let entry = closed[closedHead]
       guard isCrowded || entry.due < now else { break }
       closedHead += 1
       guard let connection = slots[entry.slot], connection.number == entry.number else { continue }
-      let due = connection.lastTime.advanced(by: ConnectionTable.linger)
+      let due = connection.lastTime.advanced(by: linger)
       if connection === current || (due >= now && !isCrowded) {
         closed.append(Closed(slot: entry.slot, number: entry.number, due: max(due, now)))
         if due >= now { continue } else { break }

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "CPacket.h"
 #include "CTransport.h"
 #include "CWire.h"
 
