@@ -40,6 +40,7 @@ let package = Package(
       dependencies: [
         "Core", "CLinux", "CCompression", "CProbeTLS",
         .product(name: "BasicContainers", package: "swift-collections"),
+        .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -158,3 +158,13 @@ private func socketPath(_ argument: String, _ option: String) throws -> String {
   }
   return path
 }
+
+/// A length of time that may be none: `0`, `500ms`.
+struct TimeOrZero: ExpressibleByArgument {
+  var span: Nanoseconds
+
+  init?(argument: String) {
+    guard let span = try? Nanoseconds(parsing: argument) else { return nil }
+    self.span = span
+  }
+}

@@ -2,92 +2,224 @@ import ArgumentParser
 import Core
 import Host
 
+/// `photofinish drive`: traffic aimed at the race, or at random, and a ledger of what became of it.
 struct DriveCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "drive",
-    abstract: "Drive a proxy at the keep-alive race and count what it loses.",
+    abstract: "Send a proxy requests at the moment at which its upstream hangs up, and count what it loses.",
     discussion: """
-      Sends rounds of requests through the proxy at the moment at which its idle upstream connections end, then
-      compares what the clients saw with the upstream's ledger: a server that lists at GET /__ledger, as lines of JSON
-      with an "id", every request with an X-Race-Id that it has read ('photofinish origin' is one).
-      Exits with 1 when a request failed or was applied twice.
+      Any proxy will do. Without --rate it sends bursts: a warm-up on each client connection, nothing for --idle plus or minus \
+      --spread, then the request under test. With --rate it sends an open loop: requests that leave when their time has come, \
+      however long the earlier ones take.
+
+      Every request under test has an ID of its own in X-Race-Id. With --ledger, what the clients saw is joined with what the \
+      upstream has read: 'lost' was neither answered nor read, 'applied twice' was read twice. A ledger is a file, or a server \
+      that gives one at GET /__ledger, of lines of JSON that each have an "id"; 'photofinish origin' gives one.
+
+      A server that closes after 2 s, a proxy before it, and 800 POSTs that meet the close:
+        photofinish origin --listen 127.0.0.1:3000 idle=2s
+        photofinish serve --listen 127.0.0.1:8080 --upstream http://127.0.0.1:3000
+        photofinish drive --target http://127.0.0.1:8080 --ledger http://127.0.0.1:3000 --count 800 --idle 2s
+      200 GETs a second for a minute, at random times:
+        photofinish drive --target http://127.0.0.1:8080 --method GET --rate 200 --time 1m
+
+      Exit code: 0 everything was answered; 1 a request failed or was applied twice; 2 the target or the ledger cannot be \
+      reached; 128 and the signal when it was interrupted.
       """)
 
-  @Option(help: "The proxy, for instance http://127.0.0.1:8080.")
+  @Option(help: ArgumentHelp("The proxy, with a path if you like: http://127.0.0.1:8080/path.", valueName: "url"))
   var target: String
 
-  @Option(help: "The upstream, directly, for its ledger: http://10.77.0.2:3000.")
-  var ledger: String
+  @Option(
+    help: ArgumentHelp(
+      "The upstream's ledger: its address (http://10.77.0.2:3000), or a file. May be given several times.",
+      valueName: "url-or-file"))
+  var ledger: [String] = []
 
   @Option(help: "Method of the requests under test. Warm-ups are GET.")
   var method = "POST"
 
-  @Option(help: "Requests under test.")
-  var count = 10_000
+  @Option(
+    name: .customLong("body"),
+    help: ArgumentHelp("Size of each request's body; 16 for POST, PUT and PATCH, else none.", valueName: "size"))
+  var body: ByteSize?
 
-  @Option(help: "Client connections, the size of a burst.")
+  @Option(help: ArgumentHelp("A further header line of the requests under test.", valueName: "Name: value"))
+  var header: [String] = []
+
+  @Option(help: ArgumentHelp("Requests under test; with --rate and --time as many as fit.", valueName: "number"))
+  var count: Int?
+
+  @Option(help: ArgumentHelp("No further request begins after this.", valueName: "time"))
+  var time: TimeSpan?
+
+  @Option(
+    help: ArgumentHelp("Client connections at most; without --rate the size of a burst.", valueName: "number"))
   var connections = 80
 
-  @Option(help: "Idle time at which the upstream closes; 'auto' measures it first.")
-  var idle = "2s"
+  @Option(help: ArgumentHelp("Bursts: idle time at which the upstream closes; 'auto' measures it.", valueName: "time"))
+  var idle: String?
 
-  @Option(help: "Requests are sent at the idle time plus or minus this.", transform: Nanoseconds.init(parsing:))
-  var spread = Nanoseconds.milliseconds(25)
+  @Option(help: ArgumentHelp("Bursts: requests leave at the idle time plus or minus this.", valueName: "time"))
+  var spread: TimeOrZero?
 
-  @Option(help: "Whether the requests of a round leave 'together' or 'scattered'.")
-  var burst = DriveBurst.together
+  @Option(help: "Bursts: whether the requests of a round leave 'together' or 'scattered'.")
+  var burst: DriveBurst?
 
-  @Option(help: "Pause between rounds.", transform: Nanoseconds.init(parsing:))
-  var rest = Nanoseconds.milliseconds(100)
+  @Option(help: ArgumentHelp("Bursts: pause between rounds.", valueName: "time"))
+  var rest: TimeOrZero?
 
-  @Option(help: "Seed of the spread.")
+  @Option(help: ArgumentHelp("Open loop: requests a second.", valueName: "number"))
+  var rate: Double?
+
+  @Option(help: "Open loop: 'poisson' draws the intervals between requests, 'constant' makes them equal.")
+  var arrivals: DriveArrivals?
+
+  @Option(help: "Open loop: which idle client connection a request takes: newest, oldest or random.")
+  var reuse: DriveReuse?
+
+  @Option(help: ArgumentHelp("A request without an answer for this long has failed.", valueName: "time"))
+  var patience = TimeSpan(.seconds(10))
+
+  @Option(help: ArgumentHelp("How often a client sends a request that failed again.", valueName: "number"))
+  var retries = 0
+
+  @Option(help: "Seed of all that is drawn.")
   var seed: UInt64 = 1
 
-  @Option(help: "Begins the requests' IDs; different for drives that share a ledger.")
-  var idPrefix = "race"
+  @Option(help: ArgumentHelp("Begins the requests' IDs; by default different for each drive.", valueName: "text"))
+  var idPrefix: String?
 
-  @Flag(help: "Print JSON.")
+  @Option(help: ArgumentHelp("Write a line of JSON for each request to this file.", valueName: "file"))
+  var requests: String?
+
+  @Flag(help: "Print the result as a line of JSON.")
   var json = false
 
-  func run() throws {
-    let proxy = try Self.address(target)
-    let upstream = try Self.address(ledger)
-    _ = try Fetch.get("/__ledger", from: upstream, atMost: .seconds(20))
-    var settings = DriveSettings(target: proxy, host: "race.test")
-    settings.idle = idle == "auto" ? try IdleMeasurement.median(of: upstream) : try Nanoseconds(parsing: idle)
-    settings.method = method
-    settings.count = count
-    settings.connections = connections
-    settings.spread = spread
-    settings.burst = burst
-    settings.rest = rest
-    settings.seed = seed
-    settings.idPrefix = idPrefix
-    _ = Machine.raiseDescriptorLimit()
-    var driver = try Driver(settings)
-    let (outcomes, timing) = driver.run()
-    var report = DriveReport(
-      outcomes: outcomes, ledger: try Fetch.get("/__ledger", from: upstream, atMost: .seconds(10)))
-    report.warmUps = timing.warmUps
-    report.warmUpFailures = timing.warmUpFailures
-    report.medianLatency = timing.medianLatency
-    report.slowestLatency = timing.slowestLatency
-    if json {
-      announce(report.json)
-    } else {
-      announce("idle \(settings.idle.text) +- \(spread.text), seed \(seed)\n" + report.text)
+  @Flag(help: "No progress on standard error.")
+  var quiet = false
+
+  func validate() throws {
+    if rate != nil {
+      let strange = [
+        ("--idle", idle != nil), ("--spread", spread != nil), ("--burst", burst != nil), ("--rest", rest != nil),
+      ]
+      for (name, isGiven) in strange where isGiven {
+        throw ValidationError("\(name) shapes bursts, and --rate asks for an open loop; give one of them")
+      }
+      if count == nil && time == nil {
+        throw ValidationError("--rate has no end; say how many with --count, or how long with --time")
+      }
+    } else if arrivals != nil || reuse != nil {
+      throw ValidationError("--arrivals and --reuse shape an open loop; give --rate too")
     }
+  }
+
+  func run() throws {
+    let place = try ProbePlace(target, isTCP: false)
+    guard !place.isTLS else {
+      throw ValidationError("--target \(target) asks for TLS, which the driver does not speak")
+    }
+    do {
+      let settings = try settings(place)
+      let texts = try ledger.map(UpstreamLedgerPlace.init)
+      for text in texts { _ = try text.read(atMost: .seconds(20)) }
+      try drive(settings, texts)
+    } catch let misuse as DriveSettings.Misuse {
+      throw ValidationError("\(misuse)")
+    } catch let unreadable as UpstreamLedgerPlace.Unreadable {
+      Terminal.complain("drive: \(unreadable)")
+      throw ExitCode(2)
+    } catch let failure as Resolver.Failure {
+      Terminal.complain("drive: \(failure)")
+      throw ExitCode(2)
+    } catch let error as SystemError {
+      Terminal.complain("drive: \(error)")
+      throw ExitCode(2)
+    }
+  }
+
+  private func settings(_ place: ProbePlace) throws -> DriveSettings {
+    guard let address = try Resolver.addresses(of: place.host, port: place.port).first else {
+      throw ValidationError("\(place.host) has no address")
+    }
+    var settings = DriveSettings(target: address, host: place.authority)
+    settings.path = place.target
+    settings.method = method
+    settings.bodyBytes = body.map { Int(clamping: $0.bytes) }
+    settings.headers = header
+    settings.count = count ?? (time == nil ? 10_000 : DriveSettings.countLimit)
+    settings.timeLimit = time?.span
+    settings.connections = connections
+    if let rate {
+      settings.traffic = .openLoop(requestsPerSecond: rate, arrivals: arrivals ?? .poisson, reuse: reuse ?? .newest)
+    }
+    if let span = spread?.span { settings.spread = span }
+    if let burst { settings.burst = burst }
+    if let span = rest?.span { settings.rest = span }
+    settings.patience = patience.span
+    settings.retries = retries
+    settings.seed = seed
+    settings.idPrefix = idPrefix ?? "d\(MonotonicClock.now.nanoseconds / 1000)"
+    if let idle { settings.idle = try measured(idle) }
+    try settings.check()
+    return settings
+  }
+
+  private func measured(_ idle: String) throws -> Nanoseconds {
+    guard idle == "auto" else { return try Nanoseconds(parsing: idle) }
+    guard case .server(let address, _, _) = try ledger.first.map(UpstreamLedgerPlace.init) else {
+      throw ValidationError("--idle auto measures the upstream, whose address --ledger gives; give --ledger http://...")
+    }
+    do {
+      return try IdleMeasurement.median(of: address)
+    } catch {
+      throw UpstreamLedgerPlace.Unreadable(
+        place: ledger[0], reason: "its idle time cannot be measured (\(error)); give --idle")
+    }
+  }
+
+  private func drive(_ settings: DriveSettings, _ ledgers: [UpstreamLedgerPlace]) throws {
+    _ = Machine.raiseDescriptorLimit()
+    let signals = try SignalDescriptor()
+    var driver = try Driver(settings, stopWhenReadable: signals.number)
+    let shows = !quiet && Terminal.isColoured(descriptor: 2)
+    let ledger = driver.run { progress in
+      guard shows else { return }
+      let seconds = progress.elapsed.milliseconds / 1000
+      Terminal.progress("\(progress.ended) of \(progress.count), \(progress.failed) failed, \(seconds) s")
+    }
+    if shows { Terminal.progress("") }
+    if case .targetGone(let end) = ledger.stop, ledger.latency.count == 0 {
+      Terminal.complain("drive: \(target) answers nothing: \(end); is the proxy running?")
+      throw ExitCode(2)
+    }
+    if let requests, let problem = OutputFile.write(ledger.lines, to: requests) {
+      Terminal.complain("drive: \(problem)")
+    }
+    var upstream: UpstreamLedger?
+    for place in ledgers {
+      if upstream == nil { upstream = UpstreamLedger() }
+      upstream?.add(parsing: try place.read(atMost: .seconds(10)))
+    }
+    let report = DriveReport(ledger, upstream: upstream)
+    Terminal.write((json ? report.json : heading(settings) + report.text) + "\n")
+    if ledger.stop == .interrupted { throw ExitCode(128 + (signals.take() ?? 2)) }
+    if case .targetGone = ledger.stop { throw ExitCode(2) }
     if report.failed > 0 || report.appliedTwice > 0 { throw ExitCode(1) }
   }
 
-  private static func address(_ url: String) throws -> SocketAddress {
-    let rest = url.hasPrefix("http://") ? String(url.dropFirst(7)) : url
-    let text = rest.hasSuffix("/") ? String(rest.dropLast()) : rest
-    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]),
-      let address = SocketAddress(literal: String(text[..<colon]), port: port)
-    else { throw ValidationError("'\(url)' is not an address; write for instance http://127.0.0.1:8080") }
-    return address
+  private func heading(_ settings: DriveSettings) -> String {
+    switch settings.traffic {
+    case .bursts:
+      "\(settings.method) \(target), bursts of \(settings.connections) at \(settings.idle.text) +- \(settings.spread.text),"
+        + " seed \(settings.seed)\n"
+    case .openLoop(let rate, let arrivals, _):
+      "\(settings.method) \(target), \(rate) a second (\(arrivals.rawValue)), seed \(settings.seed)\n"
+    }
   }
 }
 
 extension DriveBurst: ExpressibleByArgument {}
+extension DriveArrivals: ExpressibleByArgument {}
+extension DriveReuse: ExpressibleByArgument {}

@@ -76,10 +76,9 @@ struct RaceTests {
       settings.method = method
       settings.spread = spread
       var driver = try Driver(settings)
-      let (outcomes, timing) = driver.run()
-      var report = DriveReport(outcomes: outcomes, ledger: try Fetch.get("/__ledger", from: far, atMost: .seconds(10)))
-      report.warmUps = timing.warmUps
-      report.warmUpFailures = timing.warmUpFailures
+      let ledger = driver.run()
+      let upstream = UpstreamLedger(parsing: try Fetch.get("/__ledger", from: far, atMost: .seconds(10)))
+      let report = DriveReport(ledger, upstream: upstream)
       return Drive(report: report, proxyLog: BuiltProgram.text(ofFile: log) ?? "")
     }
   }

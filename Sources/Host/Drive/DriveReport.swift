@@ -1,6 +1,6 @@
 package import Core
 
-/// What a drive found, once its requests are joined with the upstream's ledger.
+/// What a drive found, once what its clients saw is joined with the upstream's ledger.
 package struct DriveReport: Equatable, Sendable {
   /// Requests under test.
   package var sent = 0
@@ -9,6 +9,8 @@ package struct DriveReport: Equatable, Sendable {
   package var failed = 0
   /// Failed, by how.
   package var failures: [DriveEnd: Int] = [:]
+  /// Whether an upstream's ledger was there: without one, the figures up to `failedWithoutDeath` say nothing.
+  package var isJoined = true
   /// Different requests that the upstream has read completely.
   package var applied = 0
   package var appliedTwice = 0
@@ -23,80 +25,115 @@ package struct DriveReport: Equatable, Sendable {
   /// Warm-up requests that were not answered.
   package var warmUpFailures: [DriveEnd: Int] = [:]
   package var warmUps = 0
-  /// From a request under test to its answer.
-  package var medianLatency = Nanoseconds.zero
-  package var slowestLatency = Nanoseconds.zero
+  /// Of answered requests, from the time at which they were to leave.
+  package var latency = LatencyHistogram()
+  /// Of answered requests, from the time at which they did leave.
+  package var serviceTime = LatencyHistogram()
+  /// Requests that were sent more than once by their client.
+  package var retried = 0
+  package var retries = 0
+  package var connects = 0
+  package var idleCloses = 0
+  package var unaskedAnswers = 0
+  package var abandoned = 0
+  package var duration = Nanoseconds.zero
+  package var stop = DriveStop.completed
+  package var gaps = GapHistogram()
 
   package var failedWarmUps: Int { warmUpFailures.values.reduce(0, +) }
+  package var failedPerThousand: Double { sent == 0 ? 0 : 1000 * Double(failed) / Double(sent) }
 
   package init() {}
 
-  /// - Parameters:
-  ///   - outcomes: each request's ID and end.
-  ///   - ledger: the upstream's lines of JSON.
-  package init(outcomes: [(id: String, end: DriveEnd)], ledger: String) {
-    var times: [String: Int] = [:]
-    var deaths: Set<String> = []
-    for line in ledger.split(separator: "\n") {
-      guard let id = Self.field("id", in: line) else { continue }
-      times[id, default: 0] += 1
-      if Self.field("answer", in: line) == "died" { deaths.insert(id) }
+  /// - Parameter upstream: nil when there is no ledger to join with.
+  package init(_ ledger: DriveLedger, upstream: UpstreamLedger?) {
+    isJoined = upstream != nil
+    warmUps = ledger.warmUps
+    warmUpFailures = ledger.warmUpFailures
+    latency = ledger.latency
+    serviceTime = ledger.serviceTime
+    connects = ledger.connects
+    idleCloses = ledger.idleCloses
+    unaskedAnswers = ledger.unaskedAnswers
+    abandoned = ledger.abandoned
+    duration = ledger.duration
+    stop = ledger.stop
+    for outcome in ledger.outcomes { count(outcome) }
+    gaps = GapHistogram(ledger.outcomes)
+    guard let upstream else { return }
+    for outcome in ledger.outcomes { join(outcome.end, id: ledger.id(of: outcome), upstream) }
+  }
+
+  private mutating func count(_ outcome: DriveOutcome) {
+    sent += 1
+    if outcome.end == .answered {
+      answered += 1
+    } else {
+      failed += 1
+      failures[outcome.end, default: 0] += 1
     }
-    for (id, end) in outcomes {
-      sent += 1
-      let timesApplied = times[id] ?? 0
-      if timesApplied > 0 { applied += 1 }
-      if timesApplied > 1 { appliedTwice += 1 }
-      if deaths.contains(id) { died += 1 }
-      if end == .answered {
-        answered += 1
-        if timesApplied == 0 { answeredButNotApplied += 1 }
-      } else {
-        failed += 1
-        failures[end, default: 0] += 1
-        if timesApplied == 0 { lost += 1 } else { failedButApplied += 1 }
-        if !deaths.contains(id) { failedWithoutDeath += 1 }
+    if outcome.retries > 0 {
+      retried += 1
+      retries += outcome.retries
+    }
+  }
+
+  private mutating func join(_ end: DriveEnd, id: String, _ upstream: UpstreamLedger) {
+    let timesApplied = upstream.times[id] ?? 0
+    let hasDied = upstream.deaths.contains(id)
+    if timesApplied > 0 { applied += 1 }
+    if timesApplied > 1 { appliedTwice += 1 }
+    if hasDied { died += 1 }
+    if end == .answered {
+      if timesApplied == 0 { answeredButNotApplied += 1 }
+    } else {
+      if timesApplied == 0 { lost += 1 } else { failedButApplied += 1 }
+      if !hasDied { failedWithoutDeath += 1 }
+    }
+  }
+}
+
+/// Requests and their failures by the idle gap at which they left, for a chart.
+package struct GapHistogram: Equatable, Sendable {
+  package struct Bin: Equatable, Sendable {
+    /// Holds gaps from here on, up to the next bin's.
+    package var from: Nanoseconds
+    package var sent = 0
+    package var failed = 0
+  }
+
+  package static let binLimit = 50
+
+  package private(set) var width = Nanoseconds.zero
+  /// From the shortest gap to the longest, empty ones included.
+  package private(set) var bins: [Bin] = []
+
+  init() {}
+
+  /// Bins of the smallest round width with which there are not too many.
+  init(_ outcomes: [DriveOutcome]) {
+    let gaps = outcomes.compactMap(\.gap)
+    guard let shortest = gaps.min(), let longest = gaps.max() else { return }
+    width = Self.roundWidth(longest - shortest)
+    let first = shortest.count / width.count
+    let last = longest.count / width.count
+    bins = (first...last).map { Bin(from: Nanoseconds($0 * width.count)) }
+    for outcome in outcomes {
+      guard let gap = outcome.gap else { continue }
+      let index = Int(gap.count / width.count - first)
+      bins[index].sent += 1
+      if outcome.end != .answered { bins[index].failed += 1 }
+    }
+  }
+
+  /// 1, 2 or 5 times a power of ten, at least 100 us.
+  private static func roundWidth(_ range: Nanoseconds) -> Nanoseconds {
+    var unit: Int64 = 100_000
+    while true {
+      for step in [1, 2, 5] as [Int64] where range.count / (unit * step) < Int64(binLimit) - 1 {
+        return Nanoseconds(unit * step)
       }
+      unit *= 10
     }
-  }
-
-  /// The text of a field whose value needs no escapes, as the IDs of this driver don't.
-  private static func field(_ name: String, in line: Substring) -> String? {
-    for mark in ["\"\(name)\":\"", "\"\(name)\": \""] {
-      if let range = line.firstRange(of: mark) {
-        return String(line[range.upperBound...].prefix { $0 != "\"" })
-      }
-    }
-    return nil
-  }
-
-  package var json: String {
-    "{\"sent\":\(sent),\"answered\":\(answered),\"failed\":\(failed),\"failures\":\(Self.object(failures)),"
-      + "\"applied\":\(applied),\"applied_twice\":\(appliedTwice),\"lost\":\(lost),"
-      + "\"failed_but_applied\":\(failedButApplied),\"answered_but_not_applied\":\(answeredButNotApplied),"
-      + "\"died\":\(died),\"failed_without_death\":\(failedWithoutDeath),"
-      + "\"warm_ups\":\(warmUps),\"failed_warm_ups\":\(failedWarmUps),"
-      + "\"warm_up_failures\":\(Self.object(warmUpFailures)),"
-      + "\"median_ms\":\(Self.milliseconds(medianLatency)),\"slowest_ms\":\(Self.milliseconds(slowestLatency))}"
-  }
-
-  private static func object(_ counts: [DriveEnd: Int]) -> String {
-    "{" + counts.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",") + "}"
-  }
-
-  private static func milliseconds(_ span: Nanoseconds) -> Double { Double(span.count / 1000) / 1000 }
-
-  package var text: String {
-    var lines = [
-      "sent \(sent), answered \(answered), failed \(failed), lost \(lost), applied twice \(appliedTwice)"
-    ]
-    for (end, count) in failures.sorted(by: { $0.key < $1.key }) { lines.append("  \(end): \(count)") }
-    lines.append(
-      "applied \(applied), failed but applied \(failedButApplied), answered but not applied \(answeredButNotApplied)")
-    if died > 0 { lines.append("died with the upstream \(died), failed without that \(failedWithoutDeath)") }
-    lines.append("warm-ups \(warmUps), failed \(failedWarmUps)")
-    for (end, count) in warmUpFailures.sorted(by: { $0.key < $1.key }) { lines.append("  \(end): \(count)") }
-    lines.append("latency: median \(medianLatency.text), slowest \(slowestLatency.text)")
-    return lines.joined(separator: "\n")
   }
 }

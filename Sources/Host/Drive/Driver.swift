@@ -1,291 +1,199 @@
 internal import Core
+internal import DequeModule
 
-/// Drives one race, on the calling thread.
+/// Sends the requests of a drive, on the calling thread and from its network namespace.
+///
+/// ```
+///   Driver+Bursts   \   which request, when          the loop     descriptors, timers, and when to stop
+///   Driver+OpenLoop  >------------------------>  Driver+Exchange  one request on one connection, and its end
+/// ```
 package struct Driver: ~Copyable {
-  private enum Phase: Equatable {
-    case closed
-    case connecting
-    /// Connected and silent.
-    case ready
-    case warming
-    /// The warm-up is answered; the request under test leaves at `due`.
-    case waiting
-    case testing
-    /// This round's request has ended.
-    case done
+  enum Token {
+    static let timer = UInt64.max
+    static let stop = UInt64.max - 1
+    // In the timer queue, where all below are clients.
+    static let nextRound = UInt64.max - 2
+    static let nextArrival = UInt64.max - 3
+    static let queueHead = UInt64.max - 4
+    static let timeLimit = UInt64.max - 5
+    static let progress = UInt64.max - 6
   }
 
-  private final class Client {
-    var descriptor: Descriptor?
-    /// Tells the events of this connection from those of the client's earlier ones.
-    var generation: UInt64 = 0
-    var phase = Phase.closed
-    var isTesting = false
-    /// Warm-ups of this round that failed.
-    var failedWarmUps = 0
-    var input = ByteBuffer(capacity: 1024)
-    var id = ""
-    var due = Instant.distantFuture
-    var sentAt = Instant.distantFuture
-  }
+  private static let progressInterval = Nanoseconds.milliseconds(200)
+  /// Failures in a row without any answer before a target can count as gone.
+  private static let troubleLimit = 20
 
-  private static let timerToken = UInt64.max
-  private static let connectPause = Nanoseconds.milliseconds(20)
-  /// Warm-ups of one request that may fail; after that the request has failed the same way.
-  private static let warmUpLimit = 100
-
-  private let settings: DriveSettings
-  private var poller: Poller
+  let settings: DriveSettings
+  var poller: Poller
   private var timer: PreciseTimer
-  private var generator: SeededGenerator
-  private var clients: [Client] = []
-  private var outcomes: [(id: String, end: DriveEnd)] = []
-  private var latencies: [Nanoseconds] = []
-  private var roundOffset = Nanoseconds.zero
-  private var warmUps = 0
-  private var warmUpFailures: [DriveEnd: Int] = [:]
-  /// Clients of the round whose request under test has not ended.
-  private var unfinished = 0
+  var timers = TimerQueue()
+  var generator: SeededGenerator
+  var clients: [DriveClient] = []
+  var ledger: DriveLedger
+  private var failed = 0
+  private var started = MonotonicClock.now
+  /// Set when no further request is to begin.
+  var ending: DriveStop?
+  /// Set when nothing is to be waited for any more.
+  private var isCut = false
+  /// Since when nothing was answered although something should have been, and how often.
+  private var trouble: (since: Instant, failures: Int)?
 
-  package init(_ settings: DriveSettings) throws(SystemError) {
+  /// Requests under test that have begun; their number is the next one's.
+  var begun = 0
+  // In bursts:
+  var round = Round()
+  // In an open loop:
+  var loop = OpenLoop()
+
+  struct Round {
+    var size = 0
+    var offset = Nanoseconds.zero
+    /// Clients whose request under test has not ended.
+    var unfinished = 0
+  }
+
+  struct OpenLoop {
+    var nextArrival = Instant.distantFuture
+    var waiting = Deque<DriveClient.Request>()
+    /// Connected clients that do nothing, the one that was used last at the end.
+    var idle: [Int] = []
+    /// Clients without a connection.
+    var unconnected: [Int] = []
+    var underWay = 0
+  }
+
+  /// - Parameter stop: a descriptor that ends the drive when it becomes readable: a ``Wakeup``'s or a ``SignalDescriptor``'s.
+  /// - Throws: ``DriveSettings/Misuse`` or ``SystemError``.
+  package init(_ settings: DriveSettings, stopWhenReadable stop: Int32? = nil) throws {
+    try settings.check()
     let poller = try Poller()
     let timer = try PreciseTimer()
-    try poller.register(timer.number, for: .readable, trigger: .level, token: Self.timerToken)
+    try poller.register(timer.number, for: .readable, trigger: .level, token: Token.timer)
+    if let stop { try poller.register(stop, for: .readable, trigger: .level, token: Token.stop) }
     self.settings = settings
     self.poller = poller
     self.timer = timer
     generator = SeededGenerator(seed: settings.seed)
-    clients = (0..<settings.connections).map { _ in Client() }
+    ledger = DriveLedger(idPrefix: settings.idPrefix)
+    clients = (0..<settings.connections).map(DriveClient.init(index:))
   }
 
-  /// Sends all requests.
-  /// - Parameter progress: called after each round with the number of requests that have ended.
-  package mutating func run(progress: (Int) -> Void = { _ in }) -> (
-    outcomes: [(id: String, end: DriveEnd)], DriveReport
-  ) {
-    while outcomes.count < settings.count {
-      round(min(settings.connections, settings.count - outcomes.count))
-      progress(outcomes.count)
+  /// Sends all requests and waits for their ends. Ends by itself: the requests are counted, each has a time limit, and a target
+  /// that is gone is given up.
+  /// - Parameter progress: called about five times a second, and at the end.
+  package mutating func run(progress: (DriveProgress) -> Void = { _ in }) -> DriveLedger {
+    started = MonotonicClock.now
+    if let limit = settings.timeLimit { timers.schedule(Token.timeLimit, at: started.advanced(by: limit)) }
+    timers.schedule(Token.progress, at: started.advanced(by: Self.progressInterval))
+    ledger.outcomes.reserveCapacity(settings.count)
+    switch settings.traffic {
+    case .bursts: beginRound()
+    case .openLoop: beginOpenLoop()
     }
-    var report = DriveReport()
-    report.warmUps = warmUps
-    report.warmUpFailures = warmUpFailures
-    latencies.sort()
-    report.medianLatency = latencies.isEmpty ? .zero : latencies[latencies.count / 2]
-    report.slowestLatency = latencies.last ?? .zero
-    return (outcomes, report)
+    while !isCut && !isFinished { turn(progress) }
+    ledger.stop = ending ?? .completed
+    ledger.duration = MonotonicClock.now.since(started)
+    ledger.abandoned = begun - ledger.outcomes.count
+    progress(currentProgress)
+    return ledger
   }
 
-  // MARK: A round
-
-  private mutating func round(_ size: Int) {
-    unfinished = size
-    roundOffset = drawnOffset()
-    for index in 0..<size {
-      clients[index].id = "\(settings.idPrefix)-\(outcomes.count + index)"
-      clients[index].isTesting = false
-      clients[index].failedWarmUps = 0
-      beginWarmUp(index)
-    }
-    while unfinished > 0 { turn(size) }
-    let end = MonotonicClock.now.advanced(by: settings.rest)
-    while MonotonicClock.now < end {
-      timer.set(end)
-      takeEvents()
+  private var isFinished: Bool {
+    let isAll = begun == settings.count || ending != nil
+    return switch settings.traffic {
+    case .bursts: isAll && round.unfinished == 0
+    case .openLoop: isAll && loop.underWay == 0 && loop.waiting.isEmpty
     }
   }
 
-  private mutating func drawnOffset() -> Nanoseconds {
-    let spread = settings.spread.count
-    return spread > 0 ? Nanoseconds(Int64.random(in: -spread...spread, using: &generator)) : .zero
+  private var currentProgress: DriveProgress {
+    DriveProgress(
+      ended: ledger.outcomes.count, failed: failed, count: settings.count,
+      elapsed: MonotonicClock.now.since(started))
   }
 
-  private mutating func turn(_ size: Int) {
-    let soonest = (0..<size).compactMap { deadline(clients[$0]) }.min()
-    timer.set(soonest)
-    takeEvents()
-    let now = MonotonicClock.now
-    for index in 0..<size {
-      guard let deadline = deadline(clients[index]), deadline <= now else { continue }
-      deadlineReached(index)
-    }
-  }
+  // MARK: The loop
 
-  private mutating func takeEvents() {
+  private mutating func turn(_ progress: (DriveProgress) -> Void) {
+    timer.set(timers.soonest)
     let count = poller.wait(atMost: nil)
     for index in 0..<count {
-      let token = poller.token(at: index)
-      if token == Self.timerToken {
-        timer.clear()
-      } else {
-        descriptorReady(Int(token & 0xffff_ffff), generation: token >> 32)
+      switch poller.token(at: index) {
+      case Token.timer: timer.clear()
+      case Token.stop:
+        ending = .interrupted
+        isCut = true
+      case let token:
+        let client = clients[Int(token & 0xffff_ffff)]
+        guard client.generation == token >> 32, client.descriptor != nil else { continue }
+        descriptorReady(client, poller.readiness(at: index))
       }
+    }
+    let now = MonotonicClock.now
+    while let token = timers.nextDue(at: now) { fire(token, now, progress) }
+    dispatch()
+  }
+
+  private mutating func fire(_ token: UInt64, _ now: Instant, _ progress: (DriveProgress) -> Void) {
+    switch token {
+    case Token.nextRound: if ending == nil && begun < settings.count { beginRound() }
+    case Token.nextArrival: if ending == nil { arrivalsDue(now) }
+    case Token.queueHead: giveUpWaiting(now)
+    case Token.timeLimit: if ending == nil { ending = .timeIsUp }
+    case Token.progress:
+      timers.schedule(Token.progress, at: now.advanced(by: Self.progressInterval))
+      progress(currentProgress)
+    case let index:
+      let client = clients[Int(index)]
+      client.armed = .distantFuture
+      if client.deadline > now { setDeadline(client, client.deadline) } else { deadlineReached(client) }
     }
   }
 
-  /// When something is to be done for a client although nothing comes.
-  private func deadline(_ client: Client) -> Instant? {
+  mutating func setDeadline(_ client: DriveClient, _ deadline: Instant) {
+    client.deadline = deadline
+    guard deadline < client.armed else { return }
+    client.armed = deadline
+    timers.schedule(UInt64(client.index), at: deadline)
+  }
+
+  private mutating func deadlineReached(_ client: DriveClient) {
+    let due = client.deadline
+    client.deadline = .distantFuture
     switch client.phase {
-    case .closed, .waiting: client.due
-    case .connecting, .warming, .testing: client.sentAt.advanced(by: settings.patience)
-    case .ready, .done: nil
+    case .connecting, .exchanging: requestEnded(client, .timedOut)
+    case .closed, .idle: if settings.traffic == .bursts { stepDue(client, due) }
     }
   }
 
-  private mutating func deadlineReached(_ index: Int) {
-    switch clients[index].phase {
-    case .closed: connect(index)
-    case .waiting:
-      // A proxy may have closed the idle connection; then the request leaves on a new one, as any client's would.
-      if clients[index].descriptor == nil { connect(index) } else { beginTest(index) }
-    case .connecting, .warming, .testing: failed(index, .timedOut)
-    case .ready, .done: break
-    }
-  }
+  // MARK: Ends
 
-  private mutating func beginWarmUp(_ index: Int) {
-    if clients[index].descriptor == nil { connect(index) } else { sendWarmUp(index) }
-  }
-
-  private mutating func connect(_ index: Int) {
-    let client = clients[index]
-    client.input.removeAll()
-    client.sentAt = MonotonicClock.now
-    client.phase = .connecting
-    client.generation = (client.generation &+ 1) & 0x7fff_ffff
-    do throws(SystemError) {
-      let descriptor = try Socket.connect(to: settings.target).takeDescriptor()
-      let token = client.generation << 32 | UInt64(index)
-      try poller.register(descriptor.number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: token)
-      client.descriptor = consume descriptor
-    } catch {
-      failed(index, .notConnected(error.code))
-    }
-  }
-
-  private mutating func connected(_ index: Int) {
-    let client = clients[index]
-    guard let number = client.descriptor?.number else { return }
-    let code = Socket.takeError(number)
-    guard code == 0 else { return failed(index, .notConnected(code)) }
-    client.phase = .ready
-    if client.isTesting { beginTest(index) } else { sendWarmUp(index) }
-  }
-
-  private mutating func sendWarmUp(_ index: Int) {
-    warmUps += 1
-    send(index, "GET \(settings.path) HTTP/1.1\r\nHost: \(settings.host)\r\n\r\n", .warming)
-  }
-
-  private mutating func beginTest(_ index: Int) {
-    let client = clients[index]
-    client.isTesting = true
-    var head = "\(settings.method) \(settings.path) HTTP/1.1\r\nHost: \(settings.host)\r\nX-Race-Id: \(client.id)\r\n"
-    let hasBody = settings.method != "GET" && settings.method != "HEAD"
-    if hasBody { head += "Content-Type: text/plain\r\nContent-Length: \(settings.bodyBytes)\r\n" }
-    send(index, head + "\r\n" + (hasBody ? String(repeating: "x", count: settings.bodyBytes) : ""), .testing)
-  }
-
-  private mutating func send(_ index: Int, _ text: String, _ phase: Phase) {
-    let client = clients[index]
-    guard let number = client.descriptor?.number else { preconditionFailure("a client sends when it is connected") }
-    var bytes = ByteBuffer(capacity: text.utf8.count)
-    bytes.append(utf8: text)
-    client.input.removeAll()
-    client.sentAt = MonotonicClock.now
-    client.phase = phase
-    // The requests are small and the socket is empty: a short write would be a failure like any other.
-    switch Socket.send(number, bytes.readable) {
-    case .bytes(let count) where count == text.utf8.count: break
-    case .failed(104): failed(index, .reset)
-    case .bytes, .wouldBlock, .endOfStream, .failed: failed(index, .closed)
-    }
-  }
-
-  // MARK: Answers
-
-  private mutating func descriptorReady(_ index: Int, generation: UInt64) {
-    let client = clients[index]
-    guard client.generation == generation, client.descriptor != nil else { return }
-    if client.phase == .connecting { connected(index) }
-    while let number = client.descriptor?.number {
-      client.input.reserve(1024)
-      switch Socket.receive(number, into: &client.input) {
-      case .bytes: received(index, isEnded: false)
-      case .wouldBlock: return
-      case .endOfStream: return received(index, isEnded: true)
-      case .failed(104): return ended(index, .reset)
-      case .failed: return ended(index, .closed)
-      }
-    }
-  }
-
-  private mutating func received(_ index: Int, isEnded: Bool) {
-    let client = clients[index]
-    guard client.phase == .warming || client.phase == .testing else {
-      if isEnded { ended(index, .closed) }
-      return
-    }
-    switch DriveResponse.parse(client.input.wholeText, isEnded: isEnded) {
-    case .incomplete:
-      if isEnded { ended(index, client.input.isEmpty ? .closed : .cutOff) }
-    case .malformed: ended(index, .malformed)
-    case .complete(let status, let keepsOpen):
-      if !keepsOpen || isEnded { client.descriptor = nil }
-      answered(index, status)
-    }
-  }
-
-  private mutating func answered(_ index: Int, _ status: Int) {
-    let client = clients[index]
-    let isGood = (200..<300).contains(status)
-    client.input.removeAll()
-    if client.phase == .testing {
-      latencies.append(MonotonicClock.now.since(client.sentAt))
-      finish(index, isGood ? .answered : .status(status))
-    } else if isGood {
-      let offset = settings.burst == .together ? roundOffset : drawnOffset()
-      client.due = MonotonicClock.now.advanced(by: settings.idle + offset)
-      client.isTesting = true
-      client.phase = .waiting
+  /// Counts the end of a request under test.
+  mutating func record(_ request: DriveClient.Request, number: Int, _ end: DriveEnd) {
+    let now = MonotonicClock.now
+    let latency = now.since(request.intended)
+    ledger.outcomes.append(
+      DriveOutcome(number: number, end: end, gap: request.gap, latency: latency, retries: request.retries))
+    if end == .answered {
+      ledger.latency.record(latency)
+      ledger.serviceTime.record(now.since(request.sentAt))
     } else {
-      retryWarmUp(index, after: .status(status))
+      failed += 1
     }
   }
 
-  /// The connection is gone.
-  private mutating func ended(_ index: Int, _ end: DriveEnd) {
-    let client = clients[index]
-    switch client.phase {
-    case .waiting, .done, .ready, .closed: client.descriptor = nil
-    case .connecting, .warming, .testing: failed(index, end)
-    }
+  /// Watches for a target that has gone: it has answered nothing for a while, and not for want of trying.
+  mutating func watch(_ end: DriveEnd) {
+    if end.isResponse { return trouble = nil }
+    let now = MonotonicClock.now
+    let since = trouble?.since ?? now
+    let failures = (trouble?.failures ?? 0) + 1
+    trouble = (since, failures)
+    var limit = settings.giveUp
+    if case .notConnected = end {} else { limit = limit + settings.patience * 3 }
+    guard failures >= Self.troubleLimit, now.since(since) >= limit else { return }
+    ending = .targetGone(end)
+    isCut = true
   }
-
-  private mutating func failed(_ index: Int, _ end: DriveEnd) {
-    let client = clients[index]
-    client.descriptor = nil
-    if client.isTesting { finish(index, end) } else { retryWarmUp(index, after: end) }
-  }
-
-  /// A warm-up that failed is counted and tried again: the request under test needs its connection.
-  private mutating func retryWarmUp(_ index: Int, after end: DriveEnd) {
-    warmUpFailures[end, default: 0] += 1
-    let client = clients[index]
-    client.descriptor = nil
-    client.failedWarmUps += 1
-    guard client.failedWarmUps < Self.warmUpLimit else { return finish(index, end) }
-    client.phase = .closed
-    client.due = MonotonicClock.now.advanced(by: Self.connectPause)
-  }
-
-  private mutating func finish(_ index: Int, _ end: DriveEnd) {
-    clients[index].phase = .done
-    outcomes.append((clients[index].id, end))
-    unfinished -= 1
-  }
-}
-
-extension ByteBuffer {
-  fileprivate var wholeText: String { readable.text(ByteRange(offset: 0, count: count)) }
 }

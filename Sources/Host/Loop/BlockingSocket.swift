@@ -3,10 +3,21 @@ internal import Glibc
 
 /// A TCP connection for tests and small errands that go step by step: every call ends, at the latest, when its time is over.
 package final class BlockingSocket {
-  package enum Failure: Error, Equatable {
+  package enum Failure: Error, Equatable, CustomStringConvertible {
+    /// The call that took too long.
     case timedOut(String)
+    /// The peer ended the connection; what it had sent by then.
     case ended(String)
+    /// The call, and its errno.
     case failed(String, Int32)
+
+    package var description: String {
+      switch self {
+      case .timedOut(let call): "\(call): no answer in time"
+      case .ended(let text): text.isEmpty ? "the peer ended the connection" : "the peer said '\(text)'"
+      case .failed(let call, let code): "\(call): \(SystemError.text(of: code))"
+      }
+    }
   }
 
   private var descriptor: Descriptor?

@@ -70,6 +70,8 @@ package final class Origin: Sendable {
       return !state.isStopping
     }
     guard isFirst else { return }
+    // The descriptor lives as long as the ledger may be asked for; nobody is to connect to it in that time.
+    Socket.stopListening(shared.listener.number)
     shared.wakeup.signal()
     ended.wait()
   }

@@ -1,7 +1,30 @@
 internal import Glibc
 
-/// Writes whole files, without Foundation.
+/// Writes and reads whole files, without Foundation.
 package enum TextFile {
+  /// What is read at most; a longer file is an error.
+  package static let sizeLimit = 1 << 30
+
+  /// The text of the file at `path`, ill-formed UTF-8 repaired.
+  package static func read(_ path: String) throws(SystemError) -> String {
+    // Safe: the path is a NUL-terminated string during the call.
+    let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard number >= 0 else { throw SystemError("open", errno) }
+    let descriptor = Descriptor(owning: number)
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      // Safe: the kernel writes at most as many bytes as the array holds.
+      let count = unsafe chunk.withUnsafeMutableBytes {
+        unsafe Glibc.read(descriptor.number, $0.baseAddress!, $0.count)
+      }
+      guard count >= 0 else { throw SystemError("read", errno) }
+      guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+      guard bytes.count + count <= sizeLimit else { throw SystemError("read", EFBIG) }
+      bytes += chunk[0..<count]
+    }
+  }
+
   /// Makes or replaces the file at `path`.
   package static func write(_ text: String, to path: String) throws(SystemError) {
     // Safe: the path is a NUL-terminated string during the call.
