@@ -35,12 +35,8 @@ extension RequestHead {
     buffer.appendFields(bytes, fields, without: dropped)
     writeFraming(to: &buffer)
     if expectsContinue { buffer.append("Expect: 100-continue\r\n") }
-    if !upgrade.isEmpty {
-      buffer.append("Connection: upgrade\r\nUpgrade: ")
-      buffer.append(bytes.part(upgrade))
-      buffer.appendLineEnd()
-    }
-    writeForwarding(to: &buffer, bytes, fields, forwarding)
+    writeUpgrade(to: &buffer, bytes)
+    writeForwarding(to: &buffer, bytes, fields, forwarding, forwarding.fields)
     if forwarding.fields.contains(.xRequestID), dropped.contains(.xRequestID) || !fields.contains(.xRequestID) {
       buffer.append("X-Request-Id: ")
       RequestID.write(requestID, to: &buffer)
@@ -49,7 +45,7 @@ extension RequestHead {
     buffer.appendLineEnd()
   }
 
-  private func droppedFields(
+  func droppedFields(
     _ bytes: RawSpan, _ fields: borrowing FieldTable, _ forwarding: borrowing Forwarding
   ) -> KnownFields {
     var dropped = Self.replaced
@@ -94,7 +90,15 @@ extension RequestHead {
     buffer.appendLineEnd()
   }
 
-  private func writeFraming(to buffer: inout ByteBuffer) {
+  @inline(__always)
+  func writeUpgrade(to buffer: inout ByteBuffer, _ bytes: RawSpan) {
+    guard !upgrade.isEmpty else { return }
+    buffer.append("Connection: upgrade\r\nUpgrade: ")
+    buffer.append(bytes.part(upgrade))
+    buffer.appendLineEnd()
+  }
+
+  func writeFraming(to buffer: inout ByteBuffer) {
     switch framing {
     case .none: break
     case .contentLength(let length):
@@ -109,8 +113,10 @@ extension RequestHead {
 // MARK: - Who is asking
 
 extension RequestHead {
-  private func writeForwarding(
-    to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable, _ forwarding: borrowing Forwarding
+  /// - Parameter written: which of the fields are written.
+  func writeForwarding(
+    to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable, _ forwarding: borrowing Forwarding,
+    _ written: Forwarding.Fields
   ) {
     if let maxForwards {
       buffer.append("Max-Forwards: ")
@@ -118,7 +124,6 @@ extension RequestHead {
       buffer.appendLineEnd()
     }
     let isTrusted = forwarding.peerIsTrusted
-    let written = forwarding.fields
     if written.contains(.xForwardedFor), !forwarding.clientAddress.isEmpty || isTrusted {
       writeForwardedFor(to: &buffer, bytes, fields, forwarding)
     }

@@ -33,15 +33,58 @@ extension ResponseHead {
     clientKeepsAlive: Bool, bodyFraming: ResponseFraming, keepAliveTimeout: UInt32? = nil, via: [UInt8]? = nil,
     proxyStatus: [UInt8]? = nil, date: [UInt8]? = nil
   ) {
+    writeStart(to: &buffer, bytes)
+    var dropped = Self.replaced
+    if bodyFraming != .chunked { dropped.formUnion(KnownFields(.trailer)) }
+    buffer.appendFields(bytes, fields, without: dropped)
+    writeRest(
+      to: &buffer, bytes, fields, clientVersion, clientKeepsAlive, bodyFraming, keepAliveTimeout, via, proxyStatus, date
+    )
+    buffer.appendLineEnd()
+  }
+
+  /// The same with the edits of the route. An interim response (1xx) is written without them.
+  ///
+  /// - Parameter values: what the variables of the edits stand for.
+  package func write(
+    to buffer: inout ByteBuffer, bytes: RawSpan, fields: borrowing FieldTable, clientVersion: HTTPVersion,
+    clientKeepsAlive: Bool, bodyFraming: ResponseFraming, keepAliveTimeout: UInt32? = nil, via: [UInt8]? = nil,
+    proxyStatus: [UInt8]? = nil, date: [UInt8]? = nil, edits: borrowing CompiledEdits, values: borrowing EditValues
+  ) {
+    if edits.isEmpty || isInterim {
+      return write(
+        to: &buffer, bytes: bytes, fields: fields, clientVersion: clientVersion, clientKeepsAlive: clientKeepsAlive,
+        bodyFraming: bodyFraming, keepAliveTimeout: keepAliveTimeout, via: via, proxyStatus: proxyStatus, date: date)
+    }
+    writeStart(to: &buffer, bytes)
+    var dropped = Self.replaced
+    if bodyFraming != .chunked { dropped.formUnion(KnownFields(.trailer)) }
+    buffer.appendFields(bytes, fields, without: dropped, edits)
+    writeRest(
+      to: &buffer, bytes, fields, clientVersion, clientKeepsAlive, bodyFraming, keepAliveTimeout,
+      edits.removed.contains(.via) ? nil : via, edits.removed.contains(.proxyStatus) ? nil : proxyStatus,
+      edits.removed.contains(.date) ? nil : date)
+    edits.writeLines(to: &buffer, values, bytes, host: nil, requestID: nil)
+    buffer.appendLineEnd()
+  }
+
+  @inline(__always)
+  private func writeStart(to buffer: inout ByteBuffer, _ bytes: RawSpan) {
     buffer.reserve(byteCount + 256)
     buffer.append("HTTP/1.1 ")
     buffer.append(decimal: UInt64(status))
     buffer.append(ByteClass.space)
     buffer.append(bytes.part(reason))
     buffer.appendLineEnd()
-    var dropped = Self.replaced
-    if bodyFraming != .chunked { dropped.formUnion(KnownFields(.trailer)) }
-    buffer.appendFields(bytes, fields, without: dropped)
+  }
+
+  /// What stands behind the fields of the upstream, up to the empty line.
+  @inline(__always)
+  private func writeRest(
+    to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable, _ clientVersion: HTTPVersion,
+    _ clientKeepsAlive: Bool, _ bodyFraming: ResponseFraming, _ keepAliveTimeout: UInt32?, _ via: [UInt8]?,
+    _ proxyStatus: [UInt8]?, _ date: [UInt8]?
+  ) {
     if let date, status >= 200, !fields.contains(.date) {
       buffer.append("Date: ")
       buffer.append(date)
@@ -56,7 +99,6 @@ extension ResponseHead {
     writeFraming(to: &buffer, bodyFraming)
     writeConnection(
       to: &buffer, bytes, clientVersion, clientKeepsAlive && bodyFraming != .untilClose, keepAliveTimeout)
-    buffer.appendLineEnd()
   }
 
   private func writeFraming(to buffer: inout ByteBuffer, _ bodyFraming: ResponseFraming) {
