@@ -4,10 +4,12 @@ import Glibc
 enum Terminal {
   /// Colours only for a terminal that can show them, and never against the wish of NO_COLOR (no-color.org).
   static func isColoured(descriptor: Int32) -> Bool {
-    guard isatty(descriptor) == 1 else { return false }
+    guard isTerminal(descriptor: descriptor) else { return false }
     if let value = variable("NO_COLOR"), !value.isEmpty { return false }
     return variable("TERM") != "dumb"
   }
+
+  static func isTerminal(descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
   static func variable(_ name: String) -> String? {
     // Safe: getenv returns null or a valid string, which is copied at once; no thread changes the environment.
@@ -16,6 +18,10 @@ enum Terminal {
 
   static func write(_ text: String) {
     put(text, to: 1)
+  }
+
+  static func writeError(_ text: String) {
+    put(text, to: 2)
   }
 
   static func complain(_ text: String) {

@@ -30,7 +30,8 @@ extension Nanoseconds {
     guard value * scale <= 9e18 else {
       throw QuantityError(text: text, fact: "is too long", fix: "the longest is 292 years")
     }
-    self.init(Int64(value * scale))
+    // Rounded: 0.29 times a billion is not quite 290 million.
+    self.init(Int64((value * scale).rounded()))
   }
 
   /// The shortest exact form with a unit, as ``init(parsing:)`` reads it.

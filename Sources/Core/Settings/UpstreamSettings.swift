@@ -11,6 +11,8 @@ package struct UpstreamSettings: Sendable, Hashable {
   /// A server that is new, or well again, gets its full share only after this time; zero: at once.
   package var slowStart = Nanoseconds.zero
   package var pool = PoolLimits()
+  /// How long the servers are known to keep idle connections; the pool's idle age is below it. nil: not known.
+  package var keepsIdle: Nanoseconds?
   /// Learn and honour how long each server keeps idle connections.
   package var idleWindow = true
   package var replay = ReplaySettings()
