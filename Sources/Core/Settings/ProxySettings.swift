@@ -1,6 +1,8 @@
 /// Everything that the proxy is told. Each value that exists is legal: whoever makes one has checked it.
 package struct ProxySettings: Sendable, Hashable {
   package var listeners: [ListenerSettings] = []
+  /// What stands before this proxy; ``Timeouts/clientIdle`` is longer than it keeps idle connections.
+  package var behind: FrontProxy?
   /// Groups of servers, told apart by their names. One at least, though no route may lead to it.
   package var upstreams: [UpstreamSettings] = [UpstreamSettings()]
   /// Where requests go; empty: all to the first upstream. Of the routes that match a request the most specific is taken

@@ -10,6 +10,12 @@ package enum SettingsFile {
     /// The path as it was given.
     package var file: String
 
+    package init(settings: ProxySettings, warnings: [SettingsProblem], file: String) {
+      self.settings = settings
+      self.warnings = warnings
+      self.file = file
+    }
+
     /// A line each: `file:line:column: warning: ...`.
     package var warningLines: [String] { warnings.map { $0.text(file: file) } }
   }

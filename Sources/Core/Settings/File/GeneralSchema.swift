@@ -7,7 +7,7 @@ enum GeneralSchema {
         SettingsKey(
           "request-head", \.requestHead, .time(), "From the first byte of a request head to its last (408)."),
         SettingsKey(
-          "client-idle", \.clientIdle, .time(.seconds(1)...SettingsForm<Nanoseconds>.longestTime),
+          "client-idle", \.clientIdle, .time(),
           "How long a client connection may stay idle. Without it, 10s longer than `advertised-idle`."),
         SettingsKey(
           "advertised-idle", \.advertisedIdleSeconds, advertisedForm,

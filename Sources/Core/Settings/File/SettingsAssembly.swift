@@ -8,7 +8,7 @@ enum SettingsAssembly {
       }
       settings.listeners = [ListenerSettings(.tcp(host: "127.0.0.1", port: 8080))]
     }
-    completeTimeouts(&settings.timeouts, draft.behind, reader)
+    completeTimeouts(&settings.timeouts, settings.behind, reader)
     settings.upstreams = draft.upstreams
     for index in settings.upstreams.indices { completePool(&settings.upstreams[index], reader) }
     settings.routes = routes(draft, &reader)

@@ -3,7 +3,7 @@ enum SettingsChecks {
   static func check(_ settings: ProxySettings, _ draft: SettingsDraft, _ reader: inout SettingsReader) {
     checkListeners(settings.listeners, &reader)
     checkTimeouts(settings.timeouts, settings.routes, &reader)
-    if let behind = draft.behind { checkBehind(behind, settings, &reader) }
+    if let behind = settings.behind { checkBehind(behind, settings, &reader) }
     checkWhereRequestsGo(settings, &reader)
     for upstream in settings.upstreams { UpstreamChecks.check(upstream, settings, &reader) }
     RouteChecks.check(settings, draft, &reader)

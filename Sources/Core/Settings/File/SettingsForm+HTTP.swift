@@ -96,7 +96,7 @@ extension SettingsForm<ClosedRange<UInt16>> {
   }
 }
 
-func isToken(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(ByteClass.isToken) }
+package func isToken(_ text: String) -> Bool { !text.isEmpty && text.utf8.allSatisfy(ByteClass.isToken) }
 
 func isAuthority(_ text: String) -> Bool {
   let bytes = Array(text.utf8)

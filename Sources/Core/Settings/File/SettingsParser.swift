@@ -57,6 +57,17 @@ package enum SettingsParser {
     return SettingsSchema.section.show(draft) ?? SettingsNode(.nothing)
   }
 
+  /// What is impossible about settings that were put together in another way than by reading one file. Without places.
+  package static func conflicts(_ settings: ProxySettings) -> [SettingsProblem] {
+    parse(show(settings), threads: settings.threads) { _ in nil }.problems
+      .filter { $0.severity == .error }
+      .map { problem in
+        var problem = problem
+        problem.place = .whole
+        return problem
+      }
+  }
+
   /// All keys, for the reference and the example.
   package static var keys: [SettingsKeyDescription] {
     SettingsSchema.section.describe(SettingsDraft())

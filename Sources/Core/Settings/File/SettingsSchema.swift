@@ -3,7 +3,6 @@ struct SettingsDraft {
   var settings = ProxySettings()
   var upstreams: [UpstreamSettings] = []
   var routes: [RouteDraft] = []
-  var behind: FrontProxy?
 }
 
 /// The keys of a settings file: the one table that reading, showing, the reference and the example come from.
@@ -17,7 +16,7 @@ enum SettingsSchema {
           "Where clients come in: `host:port`, `:port` for all addresses, `[v6]:port`, `unix:/path`, or `systemd:NAME` for a socket that the service manager opened. A map has `address` and `proxy-protocol`."
         ),
         SettingsKey(
-          "behind", \.behind, behindForm, example: "aws-alb",
+          "behind", \.settings.behind, behindForm, example: "aws-alb",
           "What stands before this proxy, so that idle connections from it are held longer than it keeps them (the page behind.md has the figures)."
         ),
         SettingsKey(

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Core
+import Host
+
+extension ServeCommand {
+  /// The settings of the file, if there is one, with the flags that are given. What starting and reloading take.
+  ///
+  /// - Parameter demoOrigin: the embedded server.
+  func load(demoOrigin: OriginAddress? = nil) -> Result<SettingsFile.Loaded, SettingsErrors> {
+    guard let settingsFile else {
+      var settings = ProxySettings()
+      settings.listeners = [ListenerSettings(.tcp(host: "127.0.0.1", port: 8080))]
+      settings.threads = Machine.availableProcessors
+      if let demoOrigin { settings.upstream.origins = [demoOrigin] }
+      return applied(to: SettingsFile.Loaded(settings: settings, warnings: [], file: "the flags"), "the flags")
+    }
+    return SettingsFile.load(path: settingsFile).flatMap { applied(to: $0, "\(settingsFile) and the flags") }
+  }
+
+  /// - Parameter place: where settings come from that do not go together, as messages have it.
+  private func applied(
+    to loaded: SettingsFile.Loaded, _ place: String
+  ) -> Result<SettingsFile.Loaded, SettingsErrors> {
+    var result = loaded
+    if !listen.isEmpty { result.settings.listeners = listen.map { ListenerSettings($0) } }
+    if let threads { result.settings.threads = threads }
+    if !upstream.isEmpty {
+      guard result.settings.upstreams.count == 1 else {
+        return .failure(
+          SettingsErrors(
+            file: place,
+            problems: [
+              SettingsProblem(
+                .error, at: .whole, subject: "--upstream",
+                fact:
+                  "the file has \(result.settings.upstreams.count) upstreams, and the flag does not say which it means",
+                fix: "leave it out, or change the servers in the file")
+            ]))
+      }
+      result.settings.upstream.origins = upstream
+    }
+    race.apply(to: &result.settings)
+    pool.apply(to: &result.settings)
+    timeouts.apply(to: &result.settings)
+    limits.apply(to: &result.settings)
+    forwarding.apply(to: &result.settings)
+    logs.apply(to: &result.settings)
+    guard result.settings != loaded.settings else { return .success(result) }
+    let problems = SettingsParser.conflicts(result.settings)
+    return problems.isEmpty ? .success(result) : .failure(SettingsErrors(file: place, problems: problems))
+  }
+}
+
+/// Parses the value of a flag.
+func parsed<Value>(
+  _ text: String, _ parse: (String) throws(QuantityError) -> Value
+) throws -> Value {
+  do throws(QuantityError) {
+    return try parse(text)
+  } catch {
+    throw ValidationError("it \(error.fact); \(error.fix)")
+  }
+}
