@@ -42,7 +42,9 @@ package struct Exchange: Sendable {
     case answering(Attempt)
     /// The client has bytes of the response. Next: finished.
     case passingOn(Attempt)
-    /// Answered, failed, or left by the client. Final.
+    /// It failed, and the client has no byte of a final response. Next: acquiring, when the policy allows a retry; else final.
+    case failed
+    /// Answered, broken off, or left by the client. Final.
     case finished
   }
 
@@ -58,7 +60,9 @@ package struct Exchange: Sendable {
   private var connectReplays: UInt8 = 0
   private var freshLosses: UInt8 = 0
   private var staleLooks: UInt8 = 0
-  private var hasPassedInterim = false
+  private(set) var hasPassedInterim = false
+  /// Retries begun: further tries of a request that was answered, or failed, with a status that the settings name.
+  package private(set) var retries: UInt8 = 0
   /// The verdict on the last attempt that ended without a response.
   package private(set) var lastVerdict: Verdict?
 
@@ -102,7 +106,7 @@ package struct Exchange: Sendable {
   package mutating func leased(_ lease: LeaseFacts) -> Departure {
     switch state {
     case .acquiring: break
-    case .attempting, .judging, .answering, .passingOn, .finished:
+    case .attempting, .judging, .answering, .passingOn, .failed, .finished:
       preconditionFailure("only an exchange that has no connection can be given one")
     }
     attempts &+= 1
@@ -160,7 +164,7 @@ package struct Exchange: Sendable {
   package mutating func connectFailed(_ cause: FailureCause, budget: inout ReplayBudget, now: Instant) -> AttemptEnd {
     switch state {
     case .acquiring: break
-    case .attempting, .judging, .answering, .passingOn, .finished:
+    case .attempting, .judging, .answering, .passingOn, .failed, .finished:
       preconditionFailure("only an exchange that waits for a connection can learn that it failed")
     }
     attempts &+= 1
@@ -184,10 +188,10 @@ package struct Exchange: Sendable {
   package mutating func refused(_ cause: FailureCause) -> Failure {
     switch state {
     case .acquiring: break
-    case .attempting, .judging, .answering, .passingOn, .finished:
+    case .attempting, .judging, .answering, .passingOn, .failed, .finished:
       preconditionFailure("only an exchange that asks for a connection can be refused one")
     }
-    state = .finished
+    state = .failed
     return Failure(cause, verdict: .neverSent, attempts: attempts)
   }
 
@@ -203,7 +207,7 @@ package struct Exchange: Sendable {
     case .passingOn(var attempt):
       attempt.bytesWritten &+= UInt64(count)
       state = .passingOn(attempt)
-    case .acquiring, .judging, .finished:
+    case .acquiring, .judging, .failed, .finished:
       preconditionFailure("bytes are written only on an attempt that goes on")
     }
   }
@@ -239,7 +243,7 @@ package struct Exchange: Sendable {
       return .abortClient(
         failure(
           withinResponse(observation), verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
-    case .acquiring, .judging, .finished:
+    case .acquiring, .judging, .failed, .finished:
       preconditionFailure("only an attempt that goes on can end")
     }
   }
@@ -298,7 +302,7 @@ package struct Exchange: Sendable {
     case .passingOn:
       // The final head after an interim one that was passed on.
       return .passOn
-    case .acquiring, .judging, .answering, .finished:
+    case .acquiring, .judging, .answering, .failed, .finished:
       preconditionFailure("a response head arrives on an attempt that awaits one")
     }
   }
@@ -308,7 +312,7 @@ package struct Exchange: Sendable {
   package mutating func interimPassedOn() {
     switch state {
     case .attempting: hasPassedInterim = true
-    case .acquiring, .judging, .answering, .passingOn, .finished:
+    case .acquiring, .judging, .answering, .passingOn, .failed, .finished:
       preconditionFailure("an interim response comes before the final one")
     }
   }
@@ -318,7 +322,7 @@ package struct Exchange: Sendable {
     switch state {
     case .attempting(let attempt), .answering(let attempt), .passingOn(let attempt):
       state = .passingOn(attempt)
-    case .acquiring, .judging, .finished:
+    case .acquiring, .judging, .failed, .finished:
       preconditionFailure("there is no response to pass on")
     }
   }
@@ -327,7 +331,7 @@ package struct Exchange: Sendable {
   package mutating func responseEnded() {
     switch state {
     case .answering, .passingOn: state = .finished
-    case .acquiring, .attempting, .judging, .finished:
+    case .acquiring, .attempting, .judging, .failed, .finished:
       preconditionFailure("only a response that began can end")
     }
   }
@@ -358,7 +362,7 @@ package struct Exchange: Sendable {
       state = .finished
       return .abortClient(
         failure(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
-    case .acquiring, .judging, .finished:
+    case .acquiring, .judging, .failed, .finished:
       preconditionFailure("an invalid response arrives on an attempt that awaits one")
     }
   }
@@ -379,7 +383,7 @@ package struct Exchange: Sendable {
       state = .finished
       return .abortClient(
         failure(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
-    case .acquiring, .finished:
+    case .acquiring, .failed, .finished:
       preconditionFailure("only an attempt can time out; a wait for a connection is refused")
     }
   }
@@ -437,6 +441,28 @@ package struct Exchange: Sendable {
       && !attempt.sawUnaskedResponse
   }
 
+  // MARK: - Retries (Exchange+Retry.swift)
+
+  /// What a retry could follow.
+  enum RetryPoint: UInt8 {
+    /// The head of an answer that was not passed on.
+    case answer
+    case failure
+  }
+
+  var retryPoint: RetryPoint? {
+    switch state {
+    case .answering: .answer
+    case .failed: .failure
+    case .acquiring, .attempting, .judging, .passingOn, .finished: nil
+    }
+  }
+
+  mutating func retryBegan() {
+    retries &+= 1
+    state = .acquiring
+  }
+
   // MARK: - The client
 
   package enum ClientDeparture: UInt8, Sendable, Hashable, BitwiseCopyable {
@@ -453,12 +479,15 @@ package struct Exchange: Sendable {
     switch state {
     case .acquiring: return .stopAcquiring
     case .attempting, .judging, .answering, .passingOn: return .closeConnection
-    case .finished: return .nothing
+    case .failed, .finished: return .nothing
     }
   }
 
   package var isFinished: Bool {
-    if case .finished = state { true } else { false }
+    switch state {
+    case .failed, .finished: true
+    case .acquiring, .attempting, .judging, .answering, .passingOn: false
+    }
   }
 
   /// Bytes of the request that the kernel accepted on the present attempt.
@@ -466,7 +495,7 @@ package struct Exchange: Sendable {
     switch state {
     case .attempting(let attempt), .judging(let attempt), .answering(let attempt), .passingOn(let attempt):
       attempt.bytesWritten
-    case .acquiring, .finished: 0
+    case .acquiring, .failed, .finished: 0
     }
   }
 
@@ -555,7 +584,7 @@ package struct Exchange: Sendable {
     _ cause: FailureCause, verdict: Verdict, lease: LeaseFacts?, notReplayed: NotReplayed
   ) -> AttemptEnd {
     let failure = failure(cause, verdict: verdict, lease: lease, notReplayed: notReplayed)
-    state = .finished
+    state = .failed
     return .fail(failure)
   }
 }
