@@ -39,7 +39,7 @@ let package = Package(
     .target(
       name: "Host",
       dependencies: [
-        "Core", "CLinux", "CCompression", "CProbeTLS",
+        "Core", "Analysis", "CLinux", "CCompression", "CProbeTLS",
         .product(name: "BasicContainers", package: "swift-collections"),
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),
@@ -81,7 +81,7 @@ let package = Package(
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
-    .testTarget(name: "HostTests", dependencies: ["Host", "Core", "Support"], swiftSettings: strict),
+    .testTarget(name: "HostTests", dependencies: ["Host", "Analysis", "Core", "Support"], swiftSettings: strict),
     .testTarget(name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Core"], swiftSettings: strict),
     .testTarget(name: "AppTests", dependencies: ["photofinish", "Host", "Core", "Support"], swiftSettings: strict),
   ]

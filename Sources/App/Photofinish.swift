@@ -10,5 +10,6 @@ struct Photofinish: ParsableCommand {
       ServeCommand.self, ValidateCommand.self, SettingsCommand.self, OriginCommand.self, WireCommand.self,
       DriveCommand.self,
       CaptureCommand.self, ProbeCommand.self, ExplainCommand.self,
+      LabCommand.self,
     ])
 }

@@ -1,0 +1,84 @@
+import Analysis
+import Core
+import Glibc
+import Host
+
+/// The table as it grows. On a terminal the runs under way stand below it, with their progress; elsewhere each run is a line when
+/// it has ended.
+struct LabScreen {
+  private let scenarios: [LabScenario]
+  private let runs: [LabRun]
+  private let count: Int?
+  private let table: LabTable
+  private let ink: Ink
+  private let isLive: Bool
+  /// Requests that have ended, by the places of the runs that are under way.
+  private var underWay: [Int: Int] = [:]
+  private var ended = 0
+  private var lastScenario: String?
+  /// Lines that are to be overwritten.
+  private var liveLines = 0
+
+  init(scenarios: [LabScenario], runs: [LabRun], count: Int?) {
+    self.scenarios = scenarios
+    self.runs = runs
+    self.count = count
+    isLive = isatty(1) == 1 && Terminal.variable("TERM") != "dumb"
+    ink = Ink(isColoured: Terminal.isColoured(descriptor: 1))
+    table = LabTable(runs, ink: ink)
+  }
+
+  mutating func begin() { Terminal.write(table.columns + "\n") }
+
+  mutating func show(_ event: LabQueue.Event) {
+    var text = erased()
+    switch event {
+    case .began(let index): underWay[index] = 0
+    case .progressed(let index, let requests): underWay[index] = requests
+    case .ended(let index, let result):
+      underWay[index] = nil
+      ended += 1
+      // Runs end in another order than they stand in the list: the heading comes again when the scenario changes.
+      if lastScenario != result.run.scenario {
+        lastScenario = result.run.scenario
+        if let scenario = scenarios.first(where: { $0.name == result.run.scenario }) {
+          text += table.heading(scenario) + "\n"
+        }
+      }
+      text += table.row(result) + "\n"
+    }
+    Terminal.write(text + drawn())
+  }
+
+  mutating func end(_ report: LabReport) {
+    Terminal.write(erased() + "\n" + table.summary(report) + "\n")
+  }
+
+  private mutating func erased() -> String {
+    defer { liveLines = 0 }
+    return liveLines > 0 ? "\u{1b}[\(liveLines)A\u{1b}[J" : ""
+  }
+
+  private mutating func drawn() -> String {
+    guard isLive, !underWay.isEmpty else { return "" }
+    var lines: [String] = [""]
+    for (index, requests) in underWay.sorted(by: { $0.key < $1.key }) {
+      let whole = count ?? runs[index].count
+      let share = whole > 0 ? min(1, Double(requests) / Double(whole)) : 0
+      let filled = Int(share * 20)
+      let bar = String(repeating: "=", count: filled) + String(repeating: ".", count: 20 - filled)
+      lines.append(ink.faint("  [\(bar)] \(runs[index].scenario): \(runs[index].title)"))
+    }
+    lines.append(ink.faint("  \(ended) of \(runs.count) runs done"))
+    liveLines = lines.count
+    // A line that wraps would be erased by halves.
+    return lines.map { String($0.prefix(width + (ink.isColoured ? 9 : 0))) }.joined(separator: "\n") + "\n"
+  }
+
+  private var width: Int {
+    var size = winsize()
+    // Safe: the kernel writes one winsize.
+    guard unsafe ioctl(1, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
+    return Int(size.ws_col) - 1
+  }
+}
