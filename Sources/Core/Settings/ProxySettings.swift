@@ -15,6 +15,7 @@ package struct ProxySettings: Sendable, Hashable {
   package var forwarding = ForwardingSettings()
   package var guards = GuardSettings()
   package var logs = LogSettings()
+  package var resolver = ResolverSettings()
 
   package init() {}
 

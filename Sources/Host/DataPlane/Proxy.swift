@@ -17,12 +17,14 @@ package final class Proxy: Sendable {
     var generation: UInt64 = 0
     var members: [[UpstreamMember]]
     var listeners: [BoundListener]
-    var resolvedAt: [Instant]
   }
 
   private let state: Mutex<State>
-  /// One reload at a time, and none while names are resolved anew.
+  /// One reload at a time. It may wait for names.
+  private let reloading = Mutex(())
+  /// Held while the settings or the servers are exchanged, which waits for nobody.
   private let changing = Mutex(())
+  private let names: Names
   private let mailboxes: [Worker.Mailbox]
   private let clientRoom: Int
   private let log: Logger
@@ -38,9 +40,10 @@ package final class Proxy: Sendable {
     clientRoom = max(16, descriptorLimit - reserved)
     var bound: [BoundListener] = []
     for listen in settings.listeners { bound.append(try BoundListener(listen, threads: settings.threads)) }
-    let members = settings.upstreams.map { Self.members(of: $0, keeping: [], log: log) }
-    let resolvedAt = [Instant](repeating: MonotonicClock.now, count: members.count)
-    state = Mutex(State(settings: settings, members: members, listeners: bound, resolvedAt: resolvedAt))
+    let names = try Self.makeNames(settings, log: log)
+    self.names = names
+    let members = settings.upstreams.map { Self.members(of: $0, keeping: [], names: names) }
+    state = Mutex(State(settings: settings, members: members, listeners: bound))
     do throws(SystemError) {
       ended = try Wakeup(isBlocking: true)
       var mailboxes: [Worker.Mailbox] = []
@@ -75,8 +78,12 @@ package final class Proxy: Sendable {
     } catch {
       throw StartError(description: "a worker cannot start: \(error)")
     }
-    try startResolving()
+    names.tell(changed: { [weak self] in self?.namesChanged() })
+    // What has changed since they were asked.
+    namesChanged()
   }
+
+  deinit { names.stop() }
 
   /// What holds at the moment.
   package var settings: ProxySettings { state.withLock { $0.settings } }
@@ -141,7 +148,7 @@ package final class Proxy: Sendable {
     for pool in reports.first?.pools ?? [] { lines.append("server \(pool.server): \(pool.window.sentence)") }
     var sum = Counters()
     for report in reports { sum.add(report.counters) }
-    return lines + sum.lines()
+    return names.dump() + lines + sum.lines()
   }
 
   // MARK: - Ending
@@ -160,6 +167,7 @@ package final class Proxy: Sendable {
 
   private func waitForEnd() {
     for _ in mailboxes { ended.waitOne() }
+    names.stop()
   }
 
   // MARK: - Reloading
@@ -171,8 +179,16 @@ package final class Proxy: Sendable {
   package func reload(_ wanted: ProxySettings) throws(StartError) -> [String] {
     var notes: [String] = []
     var failure: StartError?
-    changing.withLock { _ in
-      do throws(StartError) { notes = try replaceSettings(wanted) } catch { failure = error }
+    reloading.withLock { _ in
+      do throws(StartError) {
+        // The names of both, until it is certain which of them hold.
+        try prepareNames(of: [settings, wanted], under: wanted.resolver)
+        try changing.withLock { _ throws(StartError) in notes = try replaceSettings(wanted) }
+        try prepareNames(of: [wanted], under: wanted.resolver)
+      } catch {
+        try? prepareNames(of: [settings], under: settings.resolver)
+        failure = error
+      }
     }
     if let failure { throw failure }
     return notes
@@ -199,14 +215,11 @@ package final class Proxy: Sendable {
     }
     let members = settings.upstreams.map { upstream in
       let index = before.settings.upstreams.firstIndex { $0.name == upstream.name }
-      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], log: log)
+      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], names: names)
     }
-    let now = MonotonicClock.now
     let generation = before.generation + 1
     state.withLock { state in
-      state = State(
-        settings: settings, generation: generation, members: members, listeners: listeners,
-        resolvedAt: [Instant](repeating: now, count: members.count))
+      state = State(settings: settings, generation: generation, members: members, listeners: listeners)
     }
     let clientLimit = Self.clientLimit(settings, room: clientRoom)
     for (index, mailbox) in mailboxes.enumerated() {
@@ -221,48 +234,61 @@ package final class Proxy: Sendable {
 
   // MARK: - Names
 
-  /// How often it is looked whether a name is due.
-  private static let resolverPeriod: UInt32 = 500_000
+  /// How long a start or a reload waits for names that nobody knows yet: longer than a name server has to answer, so that one
+  /// that is dead is no reason to begin without servers.
+  private static let namePatience = Nanoseconds.seconds(6)
 
-  private func startResolving() throws(StartError) {
+  private static func makeNames(_ settings: ProxySettings, log: Logger) throws(StartError) -> Names {
     do throws(SystemError) {
-      try Thread.start(named: "resolver") { [weak self] in
-        while true {
-          usleep(Self.resolverPeriod)
-          guard let self else { return }
-          self.changing.withLock { _ in self.resolveWhatIsDue() }
-        }
-      }
+      let names = try Names(log: log)
+      try names.want(settings.names, under: settings.resolver)
+      warn(of: names.waitUntilSettled(atMost: namePatience), log: log)
+      return names
     } catch {
-      throw StartError(description: "the resolver cannot start: \(error)")
+      throw StartError(description: "names cannot be resolved: \(error)")
     }
   }
 
-  private func resolveWhatIsDue() {
-    let before = state.withLock { $0 }
-    let now = MonotonicClock.now
-    var members = before.members
-    var changed = false
-    for (index, upstream) in before.settings.upstreams.enumerated() where upstream.hasNames {
-      // Until a name is known for the first time, failures are repeated soon.
-      let period = members[index].isEmpty ? Nanoseconds.seconds(1) : upstream.resolvePeriod
-      guard now.since(before.resolvedAt[index]) >= period else { continue }
-      state.withLock { $0.resolvedAt[index] = now }
-      let fresh = Self.members(of: upstream, keeping: members[index], log: log)
-      guard !fresh.elementsEqual(members[index], by: { $0.record === $1.record }) else { continue }
-      members[index] = fresh
-      changed = true
-      log.info(
-        "upstream \(upstream.name): the servers are now \(fresh.map { $0.record.name }.joined(separator: ", "))")
+  private func prepareNames(of settings: [ProxySettings], under resolver: ResolverSettings) throws(StartError) {
+    do throws(SystemError) {
+      try names.want(settings.flatMap(\.names), under: resolver)
+      Self.warn(of: names.waitUntilSettled(atMost: Self.namePatience), log: log)
+    } catch {
+      throw StartError(description: "names cannot be resolved: \(error)")
     }
-    guard changed else { return }
-    state.withLock { $0.members = members }
-    for mailbox in mailboxes { mailbox.post(.members(members, generation: before.generation)) }
   }
 
-  /// A record for each address of each server. A name that cannot be resolved keeps the servers that it had.
+  private static func warn(of unsettled: [String], log: Logger) {
+    for host in unsettled {
+      log.warning(
+        "'\(host)' is not resolved yet: no name server has answered within \(namePatience.text); requests for it are answered with 502 until one does"
+      )
+    }
+  }
+
+  /// Called on the thread of the names.
+  private func namesChanged() {
+    changing.withLock { _ in
+      let before = state.withLock { $0 }
+      var members = before.members
+      var changed = false
+      for (index, upstream) in before.settings.upstreams.enumerated() where !upstream.names.isEmpty {
+        let fresh = Self.members(of: upstream, keeping: members[index], names: names)
+        guard !fresh.elementsEqual(members[index], by: { $0.record === $1.record }) else { continue }
+        members[index] = fresh
+        changed = true
+        let servers = fresh.isEmpty ? "none" : fresh.map { $0.record.name }.joined(separator: ", ")
+        log.info("upstream \(upstream.name): the servers are now \(servers)")
+      }
+      guard changed else { return }
+      state.withLock { $0.members = members }
+      for mailbox in mailboxes { mailbox.post(.members(members, generation: before.generation)) }
+    }
+  }
+
+  /// A record for each address of each server; those that are known stay the same.
   private static func members(
-    of upstream: UpstreamSettings, keeping known: [UpstreamMember], log: Logger
+    of upstream: UpstreamSettings, keeping known: [UpstreamMember], names: Names
   ) -> [UpstreamMember] {
     let window = IdleWindow.Settings(configuredLimit: upstream.pool.idleAge, isOn: upstream.idleWindow)
     var members: [UpstreamMember] = []
@@ -281,12 +307,7 @@ package final class Proxy: Sendable {
       switch server.origin {
       case .unix(let path): add(SocketAddress(.unix(path: path)), server)
       case .tcp(let host, let port):
-        do throws(Resolver.Failure) {
-          for address in try Resolver.addresses(of: host, port: port) { add(address, server) }
-        } catch {
-          log.warning("upstream \(upstream.name): \(error); requests for it are answered with 502 until it can be")
-          for kept in known where kept.record.origin == server.origin { add(kept.record.address, server) }
-        }
+        for address in names.addresses(of: host, port: port) { add(address, server) }
       }
     }
     return members
@@ -298,10 +319,16 @@ package final class Proxy: Sendable {
   }
 }
 
+extension ProxySettings {
+  fileprivate var names: [Names.Wish] { upstreams.flatMap(\.names) }
+}
+
 extension UpstreamSettings {
-  fileprivate var hasNames: Bool {
-    origins.contains { origin in
-      if case .tcp(let host, let port) = origin { SocketAddress(literal: host, port: port) == nil } else { false }
+  /// The hosts that are no literals.
+  fileprivate var names: [Names.Wish] {
+    origins.compactMap { origin in
+      guard case .tcp(let host, let port) = origin, SocketAddress(literal: host, port: port) == nil else { return nil }
+      return Names.Wish(host: host, period: resolvePeriod)
     }
   }
 }

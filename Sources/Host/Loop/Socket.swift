@@ -109,8 +109,19 @@ package enum Socket {
     }
   }
 
-  private static func open(_ family: Int32) throws(SystemError) -> Descriptor {
-    let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+  /// A socket for datagrams from and to one address: others' are dropped, and an ICMP error is told of by the next call.
+  package static func connectDatagrams(to address: SocketAddress) throws(SystemError) -> Descriptor {
+    let descriptor = try open(address.family, SOCK_DGRAM.rawValue)
+    // Safe: the address is valid during the call.
+    let code = unsafe address.withSocketAddress { unsafe Glibc.connect(descriptor.number, $0, $1) == 0 ? 0 : errno }
+    guard code == 0 else { throw SystemError("connect", code) }
+    return descriptor
+  }
+
+  private static func open(
+    _ family: Int32, _ type: UInt32 = SOCK_STREAM.rawValue
+  ) throws(SystemError) -> Descriptor {
+    let kind = Int32(type | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     let number = socket(family, kind, 0)
     guard number >= 0 else { throw SystemError("socket", errno) }
     return Descriptor(owning: number)
