@@ -97,8 +97,12 @@ struct TrustedBlock: ExpressibleByArgument {
 struct TimeOrZero: ExpressibleByArgument {
   var span: Nanoseconds
 
+  init(_ span: Nanoseconds) { self.span = span }
+
   init?(argument: String) {
     guard let span = try? Nanoseconds(parsing: argument) else { return nil }
     self.span = span
   }
+
+  var defaultValueDescription: String { span.text }
 }

@@ -8,7 +8,7 @@ struct Photofinish: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       ServeCommand.self, ValidateCommand.self, SettingsCommand.self, OriginCommand.self, WireCommand.self,
-      DriveCommand.self,
+      DriveCommand.self, PredictCommand.self,
       CaptureCommand.self, ProbeCommand.self, ExplainCommand.self,
       LabCommand.self,
     ])
