@@ -161,7 +161,10 @@ package struct Exchange: Sendable {
   }
 
   /// The connect failed or took too long, or there was no descriptor for it.
-  package mutating func connectFailed(_ cause: FailureCause, budget: inout ReplayBudget, now: Instant) -> AttemptEnd {
+  ///
+  /// The budget plays no part: the next server is asked instead of this one, so that nobody's work is multiplied, and there
+  /// are only so many of them. Where a budget could run out, requests would fail beside servers that are well.
+  package mutating func connectFailed(_ cause: FailureCause) -> AttemptEnd {
     switch state {
     case .acquiring: break
     case .attempting, .judging, .answering, .passingOn, .failed, .finished:
@@ -174,10 +177,6 @@ package struct Exchange: Sendable {
     }
     if replays >= policy.maximumReplays {
       return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .tooManyReplays)
-    }
-    // Charged in full: it costs the server's host a connect, and a dead server must not be hammered.
-    guard budget.take(proven: false, now: now) else {
-      return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .budgetExhausted)
     }
     connectReplays &+= 1
     replays &+= 1

@@ -25,6 +25,7 @@ package final class Proxy: Sendable {
   /// Held while the settings or the servers are exchanged, which waits for nobody.
   private let changing = Mutex(())
   private let names: Names
+  private let checks: HealthChecks
   private let mailboxes: [Worker.Mailbox]
   private let clientRoom: Int
   private let log: Logger
@@ -45,6 +46,7 @@ package final class Proxy: Sendable {
     let members = settings.upstreams.map { Self.members(of: $0, keeping: [], names: names) }
     state = Mutex(State(settings: settings, members: members, listeners: bound))
     do throws(SystemError) {
+      checks = try HealthChecks(log: log)
       ended = try Wakeup(isBlocking: true)
       var mailboxes: [Worker.Mailbox] = []
       let clientLimit = Self.clientLimit(settings, room: clientRoom)
@@ -81,9 +83,13 @@ package final class Proxy: Sendable {
     names.tell(changed: { [weak self] in self?.namesChanged() })
     // What has changed since they were asked.
     namesChanged()
+    checkHealth(of: members, under: settings)
   }
 
-  deinit { names.stop() }
+  deinit {
+    names.stop()
+    checks.stop()
+  }
 
   /// What holds at the moment.
   package var settings: ProxySettings { state.withLock { $0.settings } }
@@ -145,7 +151,10 @@ package final class Proxy: Sendable {
         )
       }
     }
-    for pool in reports.first?.pools ?? [] { lines.append("server \(pool.server): \(pool.window.sentence)") }
+    for pool in reports.first?.pools ?? [] {
+      lines.append("server \(pool.server): \(pool.window.sentence)")
+      lines.append("server \(pool.server): \(pool.health.sentence)")
+    }
     var sum = Counters()
     for report in reports { sum.add(report.counters) }
     return names.dump() + lines + sum.lines()
@@ -168,6 +177,7 @@ package final class Proxy: Sendable {
   private func waitForEnd() {
     for _ in mailboxes { ended.waitOne() }
     names.stop()
+    checks.stop()
   }
 
   // MARK: - Reloading
@@ -221,6 +231,7 @@ package final class Proxy: Sendable {
     state.withLock { state in
       state = State(settings: settings, generation: generation, members: members, listeners: listeners)
     }
+    checkHealth(of: members, under: settings)
     let clientLimit = Self.clientLimit(settings, room: clientRoom)
     for (index, mailbox) in mailboxes.enumerated() {
       mailbox.post(
@@ -282,6 +293,7 @@ package final class Proxy: Sendable {
       }
       guard changed else { return }
       state.withLock { $0.members = members }
+      checkHealth(of: members, under: before.settings)
       for mailbox in mailboxes { mailbox.post(.members(members, generation: before.generation)) }
     }
   }
@@ -291,6 +303,7 @@ package final class Proxy: Sendable {
     of upstream: UpstreamSettings, keeping known: [UpstreamMember], names: Names
   ) -> [UpstreamMember] {
     let window = IdleWindow.Settings(configuredLimit: upstream.pool.idleAge, isOn: upstream.idleWindow)
+    let group = known.first?.group ?? ServerGroup()
     var members: [UpstreamMember] = []
     func add(_ address: SocketAddress, _ server: ServerSettings) {
       guard !members.contains(where: { $0.record.address == address }) else { return }
@@ -301,7 +314,7 @@ package final class Proxy: Sendable {
       } else {
         record = ServerRecord(address: address, name: address.description, origin: server.origin, window: window)
       }
-      members.append(UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup))
+      members.append(UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup, group: group))
     }
     for server in upstream.servers {
       switch server.origin {
@@ -310,7 +323,21 @@ package final class Proxy: Sendable {
         for address in names.addresses(of: host, port: port) { add(address, server) }
       }
     }
+    group.adopt(members, under: upstream, now: MonotonicClock.now)
     return members
+  }
+
+  private func checkHealth(of members: [[UpstreamMember]], under settings: ProxySettings) {
+    var targets: [HealthChecks.Target] = []
+    for (upstream, members) in zip(settings.upstreams, members) {
+      guard let health = upstream.health else { continue }
+      targets += members.map { HealthChecks.Target(record: $0.record, upstream: upstream, settings: health) }
+    }
+    do throws(SystemError) {
+      try checks.check(targets)
+    } catch {
+      log.error("servers cannot be checked and count as well: \(error)")
+    }
   }
 
   private static func randomSeed() -> (UInt64, UInt64) {

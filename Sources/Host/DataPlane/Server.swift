@@ -7,6 +7,8 @@ final class Server {
   let index: Int
   /// The upstream that it serves. One that leaves the settings lets go of its servers.
   let upstream: Upstream
+  /// The servers that it is judged with.
+  let group: ServerGroup
   /// Share of the requests beside the other servers.
   var weight: UInt32
   var isBackup: Bool
@@ -20,6 +22,7 @@ final class Server {
   /// Connects that failed in a row, and until when the other servers are preferred for that.
   private var connectFailures = 0
   private var avoidedUntil = Instant(nanoseconds: 0)
+  private var connectFailedAt = Instant(nanoseconds: 0)
   var roundTripMeasuredAt = Instant(nanoseconds: 0)
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
@@ -30,6 +33,7 @@ final class Server {
     record = member.record
     weight = member.weight
     isBackup = member.isBackup
+    group = member.group
     self.index = index
     self.upstream = upstream
     pool = Pool(settings: settings)
@@ -38,8 +42,12 @@ final class Server {
   private static let shortestAvoidance = Nanoseconds.milliseconds(100)
   private static let longestAvoidance = Nanoseconds.seconds(10)
 
-  /// Whether other servers are to be asked first: connects to this one have failed of late.
-  func isAvoided(at now: Instant) -> Bool { now < avoidedUntil }
+  /// Whether other servers are to be asked first: this one is ill or ejected, or connects to it have failed of late and no
+  /// health check has succeeded since.
+  func isAvoided(at now: Instant) -> Bool {
+    if now < avoidedUntil, record.health.lastSuccess <= connectFailedAt { return true }
+    return !record.health.isAvailable(at: now)
+  }
 
   /// The server was chosen. One that has failed is tried by one request at a time.
   func chosen(at now: Instant) {
@@ -48,6 +56,7 @@ final class Server {
 
   func connectFailed(at now: Instant) {
     connectFailures += 1
+    connectFailedAt = now
     avoidedUntil = now.advanced(by: avoidance)
   }
 

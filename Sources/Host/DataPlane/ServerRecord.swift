@@ -11,6 +11,7 @@ package final class ServerRecord: Sendable {
   package let name: String
   /// The origin that resolves to it.
   package let origin: OriginAddress
+  package let health = ServerHealth()
 
   private let window: Mutex<IdleWindow>
   private let leaseLimit: Atomic<Int64>

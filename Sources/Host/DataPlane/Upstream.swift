@@ -5,6 +5,8 @@ package struct UpstreamMember: Sendable {
   package var record: ServerRecord
   package var weight: UInt32
   package var isBackup: Bool
+  /// The servers that it is judged with.
+  package var group: ServerGroup
 }
 
 /// An upstream as one event loop has it. It stays the same object over a reload, as long as its name does.
@@ -77,18 +79,27 @@ final class Upstream {
 
   /// The servers take turns; those that refused this exchange, or connects of late, come last.
   func choose(refusedBy refused: UInt64, at now: Instant) -> Server? {
-    var fallback: Server?
+    var fallback: Int?
+    var index = next
     for _ in 0..<servers.count {
-      next = next + 1 < servers.count ? next + 1 : 0
-      let server = servers[next]
-      if refused & server.bit == 0, !server.isAvoided(at: now) {
-        server.chosen(at: now)
-        return server
+      index = index + 1 < servers.count ? index + 1 : 0
+      let server = servers[index]
+      if refused & server.bit == 0 {
+        if !server.isAvoided(at: now) {
+          server.chosen(at: now)
+          next = index
+          return server
+        }
+        // Rather one that was not asked yet than one that has just refused.
+        if fallback.map({ refused & servers[$0].bit != 0 }) ?? true { fallback = index }
+      } else if fallback == nil {
+        fallback = index
       }
-      // Rather one that was not asked yet than one that has just refused.
-      if fallback == nil || refused & server.bit == 0 { fallback = server }
     }
-    return fallback
+    guard let fallback else { return nil }
+    // These take turns as well: the one whose turn it is may be the only one that is dead.
+    next = fallback
+    return servers[fallback]
   }
 }
 

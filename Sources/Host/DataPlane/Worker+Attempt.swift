@@ -133,6 +133,7 @@ extension Worker {
     let state = client.call.headAt == nil ? "active-before-head" : "active-in-body"
     let wasSilent = client.call.machine.lastEndWasSilent
     if wasSilent { countClose("forgotten") } else { counters.closedByServer["\(state)-\(how)", default: 0] &+= 1 }
+    if client.call.headAt == nil { noteFailedAttempt(client, at: upstream.server) }
     guard let facts = client.call.facts, facts.isReused else { return }
     switch end {
     case .abortClient, .awaitReset: return
@@ -178,6 +179,7 @@ extension Worker {
     let end = client.call.machine.timedOut(cause, observation: observation)
     if client.call.machine.lastEndWasSilent, let facts = client.call.facts { learnOfSilence(client, upstream, facts) }
     counters.closedByProxy["timeout", default: 0] &+= 1
+    noteLateness(client, cause, at: upstream.server)
     follow(end, for: client)
   }
 

@@ -231,11 +231,12 @@ extension Worker {
     case .connectRefused, .unreachable, .connectTimeout:
       client.call.refusedBy |= server.bit
       server.connectFailed(at: now)
+      noteOutcome(.connectFailed, at: server)
     default:
       // We are short of something; no server is to blame.
       break
     }
-    follow(client.call.machine.connectFailed(cause, budget: &server.budget, now: now), for: client)
+    follow(client.call.machine.connectFailed(cause), for: client)
   }
 
   private func cause(ofConnectError code: Int32) -> FailureCause {

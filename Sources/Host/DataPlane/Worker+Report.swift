@@ -15,6 +15,7 @@ package struct PoolReport: Sendable {
   package var isActive: Bool
   package var counts: Pool.Counts
   package var window: IdleWindow.Description
+  package var health: ServerHealth.Description
 }
 
 extension Worker {
@@ -25,7 +26,8 @@ extension Worker {
       index: index, clientConnections: clients.count, counters: counters,
       pools: servers.map {
         PoolReport(
-          server: $0.record.name, isActive: $0.isActive, counts: $0.pool.counts, window: $0.record.description)
+          server: $0.record.name, isActive: $0.isActive, counts: $0.pool.counts, window: $0.record.description,
+          health: $0.record.health.description(at: now))
       })
   }
 

@@ -136,6 +136,7 @@ extension Worker {
     }
     client.call.headAt = now
     client.call.status = head.status
+    noteOutcome(.answered(status: UInt16(head.status)), at: upstream.server)
     noteAnswer(client, upstream, head)
     if head.status == 101 {
       switchProtocols(client, upstream, inbound, head)
@@ -235,6 +236,7 @@ extension Worker {
     let observation = observe(upstream)
     let end = client.call.machine.responseInvalid(cause, couldAnswer: couldAnswer, observation: observation, now: now)
     recycle(inbound)
+    noteFailedAttempt(client, at: upstream.server)
     follow(end, for: client)
   }
 

@@ -102,8 +102,7 @@ struct ExchangeOrderTests {
     }
     var failed = exchange
     var after = model
-    var budget = ReplayBudget()
-    let end = failed.connectFailed(.connectRefused, budget: &budget, now: Scene.now)
+    let end = failed.connectFailed(.connectRefused)
     let path = path + ["connectFailed"]
     // A connect that failed is repeated by its own, narrower rule; bodies and methods play no part, nothing was sent.
     let allowed = model.connectReplays < Int(model.policy.maximumConnectReplays) && model.replays < 2

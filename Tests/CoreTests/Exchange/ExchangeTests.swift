@@ -70,7 +70,7 @@ final class DrivenExchange {
   }
 
   func connectFailed(_ cause: FailureCause) -> Exchange.AttemptEnd {
-    exchange.connectFailed(cause, budget: &budget, now: Scene.now)
+    exchange.connectFailed(cause)
   }
 
   func timedOut(_ cause: FailureCause) -> Exchange.AttemptEnd {

@@ -149,8 +149,7 @@ import Testing
     }
     let driven = DrivenExchange(idempotent: true)
     guard
-      case .fail(let failure) = driven.exchange.connectFailed(
-        .connectRefused, budget: &driven.budget, now: Scene.now)
+      case .fail(let failure) = driven.exchange.connectFailed(.connectRefused)
     else {
       Issue.record("a connect is not replayed when the policy allows none")
       return

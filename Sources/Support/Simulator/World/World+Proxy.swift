@@ -209,7 +209,7 @@ extension World {
     if let request {
       requests[Int(request)].upstream = nil
       requests[Int(request)].stage = .none
-      followEnd(requests[Int(request)].machine.connectFailed(cause, budget: &thread.budget, now: now), request)
+      followEnd(requests[Int(request)].machine.connectFailed(cause), request)
     }
     use(room, of: thread)
   }

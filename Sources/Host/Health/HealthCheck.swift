@@ -1,0 +1,201 @@
+internal import Core
+internal import Glibc
+
+/// One check of one server: a connection, a request where the settings have one, and what came of it.
+final class HealthCheck {
+  /// What the check found, for the state machine and for people.
+  struct Finding {
+    var result: ActiveHealth.CheckResult
+    var text: String
+
+    init(_ result: ActiveHealth.CheckResult, _ text: String) {
+      self.result = result
+      self.text = text
+    }
+
+    func isSuccess(_ settings: ActiveHealthSettings) -> Bool {
+      switch result {
+      case .answered(let status): settings.statuses.contains(status)
+      case .connected: true
+      case .failed: false
+      }
+    }
+  }
+
+  /// Bytes of a response head; a longer one is a failure.
+  private static let headBytes = 16_384
+  /// Bytes behind the head that are read before the connection is closed, so that small answers end in order.
+  private static let contentBytes = 65_536
+  /// Interim responses before the final one.
+  private static let interimLimit = 16
+
+  private enum Phase {
+    case connecting
+    case sending
+    case awaitingHead
+    /// The answer is known; the rest of it is dropped. Bytes that still may be.
+    case dropping(Finding, left: Int)
+  }
+
+  let token: UInt64
+  let entry: HealthLoop.Entry
+  let deadline: Instant
+  private var descriptor: Descriptor?
+  private var phase = Phase.connecting
+  private var outbound: ByteBuffer
+  private var inbound = ByteBuffer(capacity: 2_048)
+  private var scan = HeadScan()
+  private var interims = 0
+
+  init(token: UInt64, entry: HealthLoop.Entry, descriptor: consuming Descriptor, deadline: Instant) {
+    self.token = token
+    self.entry = entry
+    self.deadline = deadline
+    self.descriptor = consume descriptor
+    outbound = ByteBuffer(capacity: 512)
+    Self.writeOpening(entry.target.proxyProtocol, to: &outbound)
+    Self.writeRequest(entry.target, to: &outbound)
+  }
+
+  var isOpen: Bool { descriptor != nil }
+
+  var number: Int32 {
+    guard let number = descriptor?.number else { preconditionFailure("the check is over") }
+    return number
+  }
+
+  func close() { descriptor = nil }
+
+  /// What it means when the time is over now.
+  var late: Finding {
+    let time = entry.target.settings.timeout.text
+    switch phase {
+    case .connecting: return Finding(.failed, "no connection within \(time)")
+    case .sending, .awaitingHead: return Finding(.failed, "no response within \(time)")
+    case .dropping(let finding, _): return finding
+    }
+  }
+
+  /// - Returns: what the check found, when it is over.
+  func progressed(_ readiness: Readiness) -> Finding? {
+    guard descriptor != nil else { return nil }
+    if case .connecting = phase {
+      guard !readiness.isDisjoint(with: [.writable, .failed, .hangUp]) else { return nil }
+      let code = Socket.takeError(number)
+      if code != 0 { return Finding(.failed, "connect: \(SystemError.text(of: code))") }
+      phase = .sending
+    }
+    if case .sending = phase, let finding = send() { return finding }
+    switch phase {
+    case .connecting, .sending: return nil
+    case .awaitingHead, .dropping: return receive()
+    }
+  }
+
+  // MARK: - Sending
+
+  /// A server that expects the PROXY protocol gets the form for connections of the proxy's own (section 2 of its specification).
+  private static func writeOpening(_ version: UpstreamSettings.ProxyProtocolOut, to bytes: inout ByteBuffer) {
+    switch version {
+    case .off: break
+    case .version1: bytes.append("PROXY UNKNOWN\r\n")
+    case .version2:
+      bytes.append([0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, 0x20, 0x00, 0x00, 0x00])
+    }
+  }
+
+  private static func writeRequest(_ target: HealthChecks.Target, to bytes: inout ByteBuffer) {
+    guard let path = target.settings.path else { return }
+    bytes.append(utf8: "\(target.settings.method) \(path) HTTP/1.1\r\nHost: \(target.hostField)\r\n")
+    bytes.append("User-Agent: photofinish-health-check\r\nAccept: */*\r\nConnection: close\r\n")
+    // RFC 9110 section 8.6: a method that has content says how much, also none.
+    switch target.settings.method {
+    case "POST", "PUT", "PATCH": bytes.append("Content-Length: 0\r\n")
+    default: break
+    }
+    bytes.append("\r\n")
+  }
+
+  private func send() -> Finding? {
+    while !outbound.isEmpty {
+      switch Socket.send(number, outbound.readable) {
+      case .bytes(let count): outbound.consume(count)
+      case .wouldBlock, .endOfStream: return nil
+      case .failed(let code): return Finding(.failed, "the connection broke: \(SystemError.text(of: code))")
+      }
+    }
+    guard entry.target.settings.path != nil else { return Finding(.connected, "connected") }
+    phase = .awaitingHead
+    return nil
+  }
+
+  // MARK: - Receiving
+
+  private func receive() -> Finding? {
+    while true {
+      if case .dropping = phase { inbound.removeAll() }
+      inbound.makeRoom(for: 1)
+      switch Socket.receive(number, into: &inbound) {
+      case .wouldBlock: return nil
+      case .bytes(let count):
+        if let finding = received(count) { return finding }
+      case .endOfStream:
+        if case .dropping(let finding, _) = phase { return finding }
+        return Finding(.failed, "the connection ended without a response")
+      case .failed(let code):
+        if case .dropping(let finding, _) = phase { return finding }
+        return Finding(.failed, "the connection broke: \(SystemError.text(of: code))")
+      }
+    }
+  }
+
+  private func received(_ count: Int) -> Finding? {
+    switch phase {
+    case .connecting, .sending: return nil
+    case .dropping(let finding, let left):
+      phase = .dropping(finding, left: left - count)
+      return left > count ? nil : finding
+    case .awaitingHead: break
+    }
+    while true {
+      switch Self.parse(inbound, &scan, entry.target.settings.method) {
+      case .incomplete:
+        return inbound.count >= Self.headBytes ? Finding(.failed, "the response head is too long") : nil
+      case .failed(let error): return Finding(.failed, "what came is no response: \(error.explanation)")
+      case .complete(let head):
+        inbound.consume(head.byteCount)
+        scan = HeadScan()
+        guard head.isInterim else {
+          let finding = Finding(.answered(status: UInt16(head.status)), "status \(head.status)")
+          phase = .dropping(finding, left: Self.contentBytes)
+          return nil
+        }
+        interims += 1
+        if interims > Self.interimLimit { return Finding(.failed, "interim responses without an end") }
+      }
+    }
+  }
+
+  private static func parse(
+    _ bytes: borrowing ByteBuffer, _ scan: inout HeadScan, _ method: String
+  ) -> HeadParse<ResponseHead> {
+    var fields = FieldTable()
+    return ResponseHead.parse(
+      bytes.readable, scan: &scan,
+      limits: HeadLimits(headBytes: headBytes, startLineBytes: 8_192, fieldCount: 256),
+      requestMethod: method == "HEAD" ? .head : .get, into: &fields)
+  }
+}
+
+extension HealthChecks.Target {
+  /// What is sent as Host.
+  fileprivate var hostField: String {
+    if let host = settings.host { return host }
+    switch record.origin {
+    case .tcp(let host, let port):
+      let name = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
+      return port == 80 ? name : "\(name):\(port)"
+    case .unix: return "localhost"
+    }
+  }
+}
