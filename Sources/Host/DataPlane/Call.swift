@@ -74,8 +74,10 @@ struct Call {
   var announcedContent = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
-  /// Servers that refused a connection for this exchange (``Server/bit``).
-  var refusedBy: UInt64 = 0
+  /// Servers that refused a connection for this exchange, by ``Server/position``.
+  var refusedBy = TriedServers()
+  /// What its server is chosen by, where the upstream hashes requests.
+  var balanceKey: UInt64?
   /// A valid X-Request-Id of the client, for the access log; empty when the proxy made one.
   var receivedRequestID: [UInt8] = []
   /// Interim responses seen.

@@ -5,6 +5,8 @@ final class Server {
   let record: ServerRecord
   /// Its place in ``Worker/servers``, which is its name in timers.
   let index: Int
+  /// Its place among the servers of its upstream.
+  var position = 0
   /// The upstream that it serves. One that leaves the settings lets go of its servers.
   let upstream: Upstream
   /// The servers that it is judged with.
@@ -63,6 +65,12 @@ final class Server {
   func connectSucceeded() {
     connectFailures = 0
     avoidedUntil = Instant(nanoseconds: 0)
+  }
+
+  /// Of this thread: those that have a connection, wait for one, or have one opened for them.
+  var requestsUnderWay: UInt32 {
+    let counts = pool.counts
+    return counts.leased &+ counts.connecting &+ counts.waiting
   }
 
   /// Doubles with each failure.

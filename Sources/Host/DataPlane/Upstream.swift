@@ -17,22 +17,49 @@ final class Upstream {
   private(set) var servers: [Server] = []
   /// The Host for requests that name none (HTTP/1.0), and for all where the settings say so: its own.
   private(set) var defaultHost: [UInt8] = []
-  private var next = 0
+  /// What requests are hashed by, where the balancing does that.
+  private(set) var hashKey: CompiledHashKey?
+  private let hash: StableHash
+  private var balancer: Balancer
+  private var random: ChoiceRandomness
+  private let thread: Int
 
-  init(settings: UpstreamSettings) {
+  init(settings: UpstreamSettings, thread: Int, seed: UInt64) {
     name = settings.name
     self.settings = settings
+    self.thread = thread
     defaultHost = Self.defaultHost(of: settings)
+    hash = StableHash(upstream: settings.name)
+    hashKey = Self.hashKey(of: settings, hash)
+    balancer = Balancer(settings.balance, servers: [], thread: thread)
+    random = ChoiceRandomness(seed: seed)
   }
 
   func adopt(_ settings: UpstreamSettings) {
+    if settings.balance != self.settings.balance {
+      hashKey = Self.hashKey(of: settings, hash)
+      balancer = Balancer(settings.balance, servers: identities, thread: thread)
+    }
     self.settings = settings
     defaultHost = Self.defaultHost(of: settings)
   }
 
   func adopt(_ servers: [Server]) {
+    // Before there are any, the threads are to begin with different ones.
+    let isFirst = self.servers.isEmpty
     self.servers = servers
-    next = 0
+    for (index, server) in servers.enumerated() { server.position = index }
+    if isFirst {
+      balancer = Balancer(settings.balance, servers: identities, thread: thread)
+    } else {
+      balancer.serversChanged(identities)
+    }
+  }
+
+  private var identities: [UInt64] { servers.map { hash.hash(Array($0.record.name.utf8)) } }
+
+  private static func hashKey(of settings: UpstreamSettings, _ hash: StableHash) -> CompiledHashKey? {
+    if case .hash(let key) = settings.balance { CompiledHashKey(key, hash: hash) } else { nil }
   }
 
   /// What is sent as Host instead of what the client asked for; nil: that.
@@ -77,33 +104,43 @@ final class Upstream {
       maximumSentinels: settings.idleWindow ? PoolSettings.defaultSentinels : 0)
   }
 
-  /// The servers take turns; those that refused this exchange, or connects of late, come last.
-  func choose(refusedBy refused: UInt64, at now: Instant) -> Server? {
-    var fallback: Int?
-    var index = next
-    for _ in 0..<servers.count {
-      index = index + 1 < servers.count ? index + 1 : 0
-      let server = servers[index]
-      if refused & server.bit == 0 {
-        if !server.isAvoided(at: now) {
-          server.chosen(at: now)
-          next = index
-          return server
-        }
-        // Rather one that was not asked yet than one that has just refused.
-        if fallback.map({ refused & servers[$0].bit != 0 }) ?? true { fallback = index }
-      } else if fallback == nil {
-        fallback = index
-      }
+  /// The server that gets a request, as the balancing has it. Those that refused this exchange are passed over; those that are
+  /// ill or ejected, or refused connects of late, come last.
+  ///
+  /// - Parameter key: what the request is hashed by, where the balancing does that.
+  func choose(refusedBy refused: TriedServers, key: UInt64?, at now: Instant) -> Server? {
+    // Rather one that has just refused than none.
+    guard let index = choice(refused, key, now) ?? (refused.isEmpty ? nil : choice(TriedServers(), key, now)) else {
+      return nil
     }
-    guard let fallback else { return nil }
-    // These take turns as well: the one whose turn it is may be the only one that is dead.
-    next = fallback
-    return servers[fallback]
+    let server = servers[index]
+    server.chosen(at: now)
+    return server
+  }
+
+  private func choice(_ refused: TriedServers, _ key: UInt64?, _ now: Instant) -> Int? {
+    let servers = servers
+    let slowStart = settings.slowStart
+    return balancer.choose(tried: refused, key: key, using: &random) { index in
+      let server = servers[index]
+      return Candidate(
+        isAvailable: !server.isAvoided(at: now), isBackup: server.isBackup, weight: server.weight,
+        share: server.record.health.share(of: slowStart, now: now), requestsUnderWay: server.requestsUnderWay)
+    }
   }
 }
 
-extension Server {
-  /// Stands for this server in a set of servers that an exchange has tried.
-  var bit: UInt64 { 1 << UInt64(index % 64) }
+/// SplitMix64: chance for choices, which nobody gains anything from guessing.
+struct ChoiceRandomness: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
 }

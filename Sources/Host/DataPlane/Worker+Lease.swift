@@ -10,7 +10,7 @@ extension Worker {
     guard let upstream = client.call.route?.upstream else {
       preconditionFailure("only a request that is to be forwarded needs a connection")
     }
-    guard let server = upstream.choose(refusedBy: client.call.refusedBy, at: now) else {
+    guard let server = upstream.choose(refusedBy: client.call.refusedBy, key: client.call.balanceKey, at: now) else {
       fail(client, client.call.machine.refused(.nameNotFound))
       return
     }
@@ -229,7 +229,7 @@ extension Worker {
     client.call.stage = .none
     switch cause {
     case .connectRefused, .unreachable, .connectTimeout:
-      client.call.refusedBy |= server.bit
+      client.call.refusedBy.insert(server.position)
       server.connectFailed(at: now)
       noteOutcome(.connectFailed, at: server)
     default:

@@ -21,7 +21,9 @@ extension Worker {
     defaultBounds = RouteBounds(settings)
     let known = upstreams
     upstreams = settings.upstreams.map { wanted in
-      guard let upstream = known.first(where: { $0.name == wanted.name }) else { return Upstream(settings: wanted) }
+      guard let upstream = known.first(where: { $0.name == wanted.name }) else {
+        return Upstream(settings: wanted, thread: index, seed: choiceSeed)
+      }
       upstream.adopt(wanted)
       return upstream
     }

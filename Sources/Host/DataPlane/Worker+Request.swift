@@ -85,7 +85,10 @@ extension Worker {
     let requestID = identifiers.next()
     let route = route(for: head, inbound)
     startCall(client, head, route ?? defaultRoute, requestID)
-    if let upstream = route?.upstream { addressTo(upstream, client) }
+    if let upstream = route?.upstream {
+      addressTo(upstream, client)
+      noteBalanceKey(client, head, inbound, upstream)
+    }
     if settings.logs.access != .off, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }

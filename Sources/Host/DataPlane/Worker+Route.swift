@@ -16,6 +16,15 @@ extension Worker {
     client.forwarding.hostOverride = upstream.hostOverride
   }
 
+  /// Takes from the request what its server is chosen by, where the upstream hashes requests.
+  func noteBalanceKey(
+    _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ upstream: Upstream
+  ) {
+    guard let key = upstream.hashKey else { return }
+    let address = upstream.settings.balance == .hash(.clientAddress) ? client.peer.ipBytes : []
+    client.call.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
+  }
+
   /// Answers a request that goes to no server.
   func answerHere(_ client: ClientConnection, _ route: Route?) {
     answer(client, status: 404, text: "No route matches this request.")

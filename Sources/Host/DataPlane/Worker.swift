@@ -92,6 +92,8 @@ final class Worker {
   var defaultBounds: RouteBounds
   var nextUpstreamLogID: UInt64
   var identifiers: RequestIDs
+  /// For choices of servers by chance.
+  let choiceSeed: UInt64
 
   /// Client connections that get another turn before the loop waits: a lease was handed to them, or a look was repeated.
   var queued: [UInt64] = []
@@ -138,7 +140,9 @@ final class Worker {
     self.accessLog = accessLog
     pseudonym = Array(settings.forwarding.name.utf8)
     headLimits = HeadLimits(settings.limits)
-    upstreams = settings.upstreams.map { Upstream(settings: $0) }
+    let choiceSeed = seed.0 ^ seed.1
+    self.choiceSeed = choiceSeed
+    upstreams = settings.upstreams.map { Upstream(settings: $0, thread: index, seed: choiceSeed) }
     defaultRoute = Route(to: upstreams[0], under: settings)
     defaultBounds = RouteBounds(settings)
     mailbox = try Mailbox()
