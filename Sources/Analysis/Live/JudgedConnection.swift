@@ -12,6 +12,8 @@ package struct PacketPlace: Equatable, Sendable {
   /// connection idled.
   package var completesExchange = false
 
+  package init(connection: Int) { self.connection = connection }
+
   init(connection: Int, events: [TurnEvent]) {
     self.connection = connection
     for case .exchangeCompleted in events { completesExchange = true }

@@ -9,6 +9,8 @@ package struct PacketKeeper: ~Copyable {
     package var packetsPerConnection = 1_024
     package var bytesPerConnection = 512 << 10
     package var bytesInAll = 64 << 20
+    /// Packets of a connection that become needless before their room is taken back, so that this costs little.
+    package var needlessPackets = 32
 
     package init() {}
   }
@@ -17,8 +19,6 @@ package struct PacketKeeper: ~Copyable {
   static let handshakePackets = 3
   /// What a packet costs beside its bytes.
   static let overhead = 32
-  /// Packets that have become needless before the room is given back, so that it costs little.
-  private static let slack = 32
 
   private struct Entry: Sendable {
     var packet: CapturePacket
@@ -51,7 +51,7 @@ package struct PacketKeeper: ~Copyable {
         needless = boundary
         boundary = entries.count
       }
-      if needless > PacketKeeper.handshakePackets + PacketKeeper.slack { drop(upTo: needless) }
+      if needless > PacketKeeper.handshakePackets + limits.needlessPackets { drop(upTo: needless) }
       if entries.count > limits.packetsPerConnection || bytes.count > limits.bytesPerConnection {
         drop(upTo: needless)
         var excess = PacketKeeper.handshakePackets
@@ -68,7 +68,8 @@ package struct PacketKeeper: ~Copyable {
     }
 
     /// Removes entries behind the handshake.
-    private mutating func drop(upTo end: Int) {
+    private mutating func drop(upTo last: Int) {
+      let end = min(last, entries.count)
       let start = min(PacketKeeper.handshakePackets, entries.count)
       guard end > start else { return }
       let from = entries[..<start].reduce(0) { $0 + $1.count }
@@ -134,7 +135,7 @@ package struct PacketKeeper: ~Copyable {
   private mutating func seekRoom(sparing current: Int) {
     var looked = 0
     let most = (queue.count - queueHead) * 2
-    while size > limits.bytesInAll, looked < most {
+    while size > limits.bytesInAll, looked < most, queueHead < queue.count {
       looked += 1
       let number = queue[queueHead]
       queueHead += 1

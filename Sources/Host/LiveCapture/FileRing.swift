@@ -28,11 +28,11 @@ package struct FileRing: ~Copyable {
     if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
       throw Failure(description: "the directory \(directory) cannot be made: \(SystemError.text(of: errno))")
     }
+    let there = try FileRing.numbers(in: directory)
     // Safe: as above.
     guard unsafe access(directory, W_OK | X_OK) == 0 else {
       throw Failure(description: "nothing can be written into \(directory): \(SystemError.text(of: errno))")
     }
-    let there = try FileRing.numbers(in: directory)
     self.directory = directory
     self.maximumFiles = maximumFiles
     self.fileSize = fileSize
