@@ -12,4 +12,16 @@ struct Photofinish: ParsableCommand {
       CaptureCommand.self, ProbeCommand.self, ExplainCommand.self,
       LabCommand.self,
     ])
+
+  /// Misuse ends with 2, as every command says in its help; the parser's own code for it is 64.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+      Terminal.warn(fullMessage(for: error))
+      exit(withError: ExitCode(2))
+    }
+  }
 }

@@ -28,6 +28,11 @@ enum Terminal {
     put("photofinish: " + text + "\n", to: 2)
   }
 
+  /// To standard error, as it is.
+  static func warn(_ text: String) {
+    put(text + "\n", to: 2)
+  }
+
   /// Overwrites the current line of standard error.
   static func progress(_ text: String) {
     put("\r\u{1b}[K" + text, to: 2)

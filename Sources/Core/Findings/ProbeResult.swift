@@ -50,26 +50,66 @@ package enum LateAnswer: String, Sendable {
   case silence
 }
 
+/// Why a server cannot be measured at all.
+package enum ProbeObstacle: Equatable, Sendable {
+  /// No address accepted a connection.
+  case unreachable(String)
+  /// TLS was begun with a server that does not speak it.
+  case plainServer
+  /// HTTP was spoken to a server that wants TLS.
+  case wantsTLS
+  case certificate(String)
+  case handshake(String)
+  /// The server speaks something else, as far as that can be told.
+  case notHTTP(String)
+  /// The connection ended, or time ran out, before the first answer.
+  case noAnswer(String)
+
+  /// The fact and the likely fix.
+  package var text: String {
+    switch self {
+    case .unreachable(let reason): reason
+    case .plainServer: "it does not speak TLS on this port; if that is right, give http:// instead of https://"
+    case .wantsTLS: "it wants TLS on this port; give https:// instead of http://"
+    case .certificate(let reason):
+      "its certificate is not accepted: \(reason); --insecure measures nevertheless"
+    case .handshake(let reason): "the TLS handshake failed: \(reason)"
+    case .notHTTP(let reason): "\(reason); --tcp measures any server"
+    case .noAnswer(let reason): reason
+    }
+  }
+}
+
 /// What one connection of a probe showed.
 package struct ProbeObservation: Equatable, Sendable {
   package var plan: ProbePlan
   /// From the connect to its success.
   package var connectTime: Nanoseconds?
-  /// Answers that came, and the status of the last.
+  /// Requests that were sent, answers that came, and the status of the last.
+  package var requests = 0
   package var answers = 0
   package var status: Int?
+  /// Where a redirect leads.
+  package var location: String?
   package var ending = ProbeEnding.open
   /// From the last byte received (or from the connect, or from the last byte sent, where none was) to the end.
   package var age: Nanoseconds?
+  /// For how long it stayed open, from where ``age`` counts, when the probe waited no longer.
+  package var watched: Nanoseconds?
   /// An answer announced the close.
   package var closeWasAnnounced = false
   package var advertisedTimeout: Int?
   package var advertisedMaximum: Int?
   /// Something came that was not asked for: its status, when it is HTTP.
   package var unaskedStatus: Int?
+  /// Content followed an answer that may have none.
+  package var hasContentBehindHead = false
   package var late: LateAnswer?
   /// The protocol that ALPN chose.
   package var protocolName: String?
+  /// What is wrong with the server's certificate, where that was accepted nevertheless.
+  package var certificateProblem: String?
+  package var obstacle: ProbeObstacle?
   /// What went wrong with it.
   package var problem: String?
 
@@ -87,6 +127,13 @@ package struct ProbeResult: Sendable {
   package var waited: Nanoseconds
   /// The longest by which the prober itself was late.
   package var lateness: Nanoseconds
+  /// The address that was measured, and others of the same name.
+  package var address = ""
+  package var otherAddresses: [String] = []
+  /// Why there is nothing to tell.
+  package var obstacle: ProbeObstacle?
+  /// Somebody ended the probe before it was complete.
+  package var wasInterrupted = false
 
   package init(
     target: String, isHTTP: Bool, observations: [ProbeObservation], waited: Nanoseconds, lateness: Nanoseconds = .zero
@@ -104,7 +151,7 @@ package struct ProbeResult: Sendable {
       guard !seen.closeWasAnnounced, seen.ending != .open else { return nil }
       switch seen.plan {
       case .idle, .lateRequest: return seen.answers > 0 || !isHTTP ? seen.age : nil
-      case .unused: return isHTTP ? nil : seen.age
+      case .unused: return isHTTP || requests > 0 ? nil : seen.age
       case .halfSent, .requests, .version10, .head, .reuse: return nil
       }
     }
@@ -115,4 +162,8 @@ package struct ProbeResult: Sendable {
 
   /// The shortest connect: a round trip.
   package var roundTrip: Nanoseconds? { observations.compactMap(\.connectTime).min() }
+
+  /// What it cost the server.
+  package var connections: Int { observations.filter { $0.connectTime != nil }.count }
+  package var requests: Int { observations.map(\.requests).reduce(0, +) }
 }

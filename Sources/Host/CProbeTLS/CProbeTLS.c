@@ -1,4 +1,5 @@
 #include "CProbeTLS.h"
+#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -12,6 +13,7 @@ struct photofinish_probe_tls {
   SSL *connection;
   int saved_errno;
   int was_notified;
+  unsigned long failure;
 };
 
 static void noted(const SSL *connection, int where, int value) {
@@ -34,12 +36,16 @@ photofinish_probe_tls *photofinish_probe_tls_open(int descriptor, const char *ho
   SSL_set_options(tls->connection, SSL_OP_IGNORE_UNEXPECTED_EOF);
   static const unsigned char protocols[] = "\x08http/1.1";
   SSL_set_alpn_protos(tls->connection, protocols, sizeof protocols - 1);
-  SSL_set_tlsext_host_name(tls->connection, host);
-  if (verify) {
-    SSL_CTX_set_default_verify_paths(tls->context);
+  unsigned char address[16];
+  if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1) {
+    // Addresses are no server names (RFC 6066 section 3).
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->connection), host);
+  } else {
+    SSL_set_tlsext_host_name(tls->connection, host);
     SSL_set1_host(tls->connection, host);
-    SSL_set_verify(tls->connection, SSL_VERIFY_PEER, NULL);
   }
+  SSL_CTX_set_default_verify_paths(tls->context);
+  SSL_set_verify(tls->connection, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
   SSL_set_connect_state(tls->connection);
   return tls;
 }
@@ -60,7 +66,9 @@ int photofinish_probe_tls_handshake(photofinish_probe_tls *tls) {
   ERR_clear_error();
   int result = SSL_do_handshake(tls->connection);
   if (result == 1) return 1;
-  return must_wait(tls, result) ? 0 : -1;
+  if (must_wait(tls, result)) return 0;
+  tls->failure = ERR_peek_error();
+  return -1;
 }
 
 int64_t photofinish_probe_tls_read(photofinish_probe_tls *tls, void *target, size_t count) {
@@ -93,16 +101,27 @@ void photofinish_probe_tls_protocol(photofinish_probe_tls *tls, char *target, si
   snprintf(target, count, "%.*s", (int)length, name ? (const char *)name : "");
 }
 
-void photofinish_probe_tls_problem(photofinish_probe_tls *tls, char *target, size_t count) {
+int photofinish_probe_tls_failure(photofinish_probe_tls *tls) {
+  if (ERR_GET_LIB(tls->failure) != ERR_LIB_SSL) return 0;
+  switch (ERR_GET_REASON(tls->failure)) {
+    case SSL_R_CERTIFICATE_VERIFY_FAILED: return 1;
+    // What was read for a record is something else.
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_UNEXPECTED_MESSAGE:
+    case SSL_R_RECORD_LENGTH_MISMATCH: return 2;
+    default: return 0;
+  }
+}
+
+void photofinish_probe_tls_certificate(photofinish_probe_tls *tls, char *target, size_t count) {
   long verification = SSL_get_verify_result(tls->connection);
-  if (verification != X509_V_OK) {
-    snprintf(target, count, "the certificate is not accepted: %s", X509_verify_cert_error_string(verification));
-    return;
-  }
-  unsigned long code = ERR_peek_error();
-  if (code) {
-    ERR_error_string_n(code, target, count);
-  } else {
-    snprintf(target, count, "%s", tls->saved_errno ? strerror(tls->saved_errno) : "the connection ended");
-  }
+  snprintf(target, count, "%s", verification == X509_V_OK ? "" : X509_verify_cert_error_string(verification));
+}
+
+void photofinish_probe_tls_problem(photofinish_probe_tls *tls, char *target, size_t count) {
+  const char *reason = ERR_reason_error_string(tls->failure);
+  if (!reason) reason = tls->saved_errno ? strerror(tls->saved_errno) : "the connection ended";
+  snprintf(target, count, "%s", reason);
 }

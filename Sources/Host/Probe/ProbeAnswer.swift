@@ -19,6 +19,7 @@ struct ProbeAnswer {
   private(set) var keepsAlive = true
   private(set) var bytes = 0
   private(set) var problem: String?
+  private(set) var location: String?
 
   init(isHead: Bool, isHTTP: Bool) {
     self.isHead = isHead
@@ -72,15 +73,19 @@ struct ProbeAnswer {
     switch parse {
     case .incomplete: return false
     case .failed(let error):
-      problem = "the answer is not HTTP/1.1 as it should be: \(error)"
+      problem = ProbeAnswer.describe(input.readable, error)
       return false
     case .complete(let head):
-      input.consume(head.byteCount)
-      if head.isInterim { return true }
+      if head.isInterim {
+        input.consume(head.byteCount)
+        return true
+      }
       status = Int(head.status)
       timeout = head.keepAliveTimeoutSeconds.map(Int.init)
       maximum = head.keepAliveMax.map(Int.init)
       keepsAlive = head.keepsAlive
+      location = fields.firstValue(of: .location).map { input.readable.text($0) }
+      input.consume(head.byteCount)
       switch head.framing {
       case .none: state = .complete
       case .contentLength(let count): state = count == 0 ? .complete : .content(remaining: count)
@@ -113,6 +118,18 @@ struct ProbeAnswer {
     }
   }
 
+  /// What speaks there instead of HTTP/1.
+  private static func describe(_ bytes: RawSpan, _ error: MessageError) -> String {
+    if let name = ForeignProtocol.spoken(byUpstream: bytes)?.name { return "it speaks \(name), not HTTP/1" }
+    var text = ""
+    for index in 0..<min(40, bytes.byteCount) {
+      let byte = bytes.byte(at: index)
+      guard byte != 0x0a, byte != 0x0d else { break }
+      text.unicodeScalars.append(byte > 0x1f && byte < 0x7f ? Unicode.Scalar(byte) : ".")
+    }
+    return "its answer is not HTTP/1 (it begins with '\(text)')"
+  }
+
   /// The status of a response that begins these bytes; nil when they are none.
   static func status(_ bytes: RawSpan) -> Int? {
     var fields = FieldTable()
@@ -142,6 +159,8 @@ package struct ProbeRequest: Sendable {
   }
 
   var isHTTP: Bool { other == nil }
+  /// Whether a request is sent at all.
+  var asks: Bool { other.map { !$0.isEmpty } ?? true }
   var usesHead: Bool { method == "HEAD" }
 
   func bytes(for plan: ProbePlan) -> [UInt8] {

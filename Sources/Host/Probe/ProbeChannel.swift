@@ -7,7 +7,7 @@ struct ProbeChannel: ~Copyable {
   enum Handshake: Equatable {
     case done
     case waiting
-    case failed(String)
+    case failed(ProbeObstacle)
   }
 
   private let descriptor: Descriptor
@@ -35,7 +35,7 @@ struct ProbeChannel: ~Copyable {
     switch unsafe photofinish_probe_tls_handshake(tls) {
     case 1: return .done
     case 0: return .waiting
-    default: return .failed(problem())
+    default: return .failed(obstacle())
     }
   }
 
@@ -80,11 +80,25 @@ struct ProbeChannel: ~Copyable {
     return unsafe ProbeChannel.text { unsafe photofinish_probe_tls_protocol(tls, $0, $1) }
   }
 
-  private func problem() -> String {
+  /// What is wrong with the server's certificate, whether or not that ended the handshake.
+  var certificateProblem: String? {
     // Safe: the handle is open as long as this value lives.
-    guard let tls = unsafe tls else { return "" }
+    guard let tls = unsafe tls else { return nil }
     // Safe: at most as many bytes are written as there is room for.
-    return unsafe ProbeChannel.text { unsafe photofinish_probe_tls_problem(tls, $0, $1) }
+    let text = unsafe ProbeChannel.text { unsafe photofinish_probe_tls_certificate(tls, $0, $1) }
+    return text.isEmpty ? nil : text
+  }
+
+  private func obstacle() -> ProbeObstacle {
+    // Safe: the handle is open as long as this value lives.
+    guard let tls = unsafe tls else { return .handshake("") }
+    // Safe: as above.
+    switch unsafe photofinish_probe_tls_failure(tls) {
+    case 1: return .certificate(certificateProblem ?? "unknown")
+    case 2: return .plainServer
+    // Safe: at most as many bytes are written as there is room for.
+    default: return .handshake(unsafe ProbeChannel.text { unsafe photofinish_probe_tls_problem(tls, $0, $1) })
+    }
   }
 
   private static func text(_ fill: (UnsafeMutablePointer<CChar>, Int) -> Void) -> String {

@@ -1,4 +1,5 @@
 import Core
+internal import Glibc
 
 /// One connection of a probe and how far its plan has come.
 struct ProbeLane: ~Copyable {
@@ -18,6 +19,9 @@ struct ProbeLane: ~Copyable {
 
   /// Most bytes of an answer that are looked at; what is longer ends the lane.
   private static let maximumAnswer = 64 << 20
+  /// How long a connection attempt with its TLS handshake may take, and how long an answer.
+  private static let connectLimit = Nanoseconds.seconds(10)
+  private static let answerLimit = Nanoseconds.seconds(30)
 
   private(set) var state = State.connecting
   private(set) var observation: ProbeObservation
@@ -31,6 +35,7 @@ struct ProbeLane: ~Copyable {
   private var sent = 0
   private var asked = 0
   private var answer: ProbeAnswer?
+  private var askedAt: Instant
 
   init(_ plan: ProbePlan, channel: consuming ProbeChannel, request: ProbeRequest, now: Instant) {
     observation = ProbeObservation(plan: plan)
@@ -38,30 +43,42 @@ struct ProbeLane: ~Copyable {
     self.request = request
     started = now
     quietSince = now
+    askedAt = now
   }
 
   var number: Int32 { channel.number }
   var isDone: Bool { state == .done }
 
+  /// It has shown that the server can be measured, or that it cannot.
+  var isSettled: Bool {
+    switch state {
+    case .connecting, .handshaking: false
+    case .exchanging: observation.answers > 0
+    case .waiting, .pausing, .late, .done: true
+    }
+  }
+
   /// The next time at which something must be done without an event.
   var deadline: Instant? {
     switch state {
     case .pausing(let until), .late(let until): until
-    case .connecting, .handshaking, .exchanging, .waiting, .done: nil
+    case .connecting, .handshaking: started.advanced(by: ProbeLane.connectLimit)
+    case .exchanging: askedAt.advanced(by: ProbeLane.answerLimit)
+    case .waiting, .done: nil
     }
   }
 
   mutating func ready(_ now: Instant) {
     if state == .connecting {
       let code = Socket.takeError(channel.number)
-      guard code == 0 else { return end(problem: "connecting failed: \(SystemError("connect", code))") }
+      guard code == 0 else { return end(.unreachable(ProbeLane.text(ofConnectError: code))) }
       observation.connectTime = now.since(started)
       state = .handshaking
     }
     if state == .handshaking {
       switch channel.handshake() {
       case .waiting: return
-      case .failed(let reason): return end(problem: "TLS: \(reason)")
+      case .failed(let reason): return end(reason)
       case .done: begin(now)
       }
     }
@@ -76,14 +93,31 @@ struct ProbeLane: ~Copyable {
     case .late(let until) where now >= until:
       observation.late = .silence
       state = .done
+    case .connecting where now >= started.advanced(by: ProbeLane.connectLimit):
+      end(.unreachable("no answer to the connection attempt within \(ProbeLane.connectLimit.spoken)"))
+    case .handshaking where now >= started.advanced(by: ProbeLane.connectLimit):
+      end(.handshake("it was not complete within \(ProbeLane.connectLimit.spoken)"))
+    case .exchanging where now >= askedAt.advanced(by: ProbeLane.answerLimit):
+      end(.noAnswer("no complete answer came within \(ProbeLane.answerLimit.spoken)"))
     case .pausing, .late, .connecting, .handshaking, .exchanging, .waiting, .done: break
+    }
+  }
+
+  /// Every server owes an answer to this.
+  private var isOrdinary: Bool {
+    switch observation.plan {
+    case .idle, .lateRequest, .requests, .reuse: true
+    case .unused, .halfSent, .version10, .head: false
     }
   }
 
   /// The probe waits no longer.
   mutating func giveUp(_ now: Instant) {
     guard state != .done else { return }
-    if state == .connecting || state == .handshaking { observation.problem = "no answer to the connection attempt" }
+    if state == .connecting || state == .handshaking {
+      observation.problem = "no time was left for it"
+    }
+    observation.watched = now.since(quietSince)
     state = .done
   }
 
@@ -91,6 +125,7 @@ struct ProbeLane: ~Copyable {
 
   private mutating func begin(_ now: Instant) {
     observation.protocolName = channel.protocolName
+    observation.certificateProblem = channel.certificateProblem
     quietSince = now
     switch observation.plan {
     case .unused: state = .waiting
@@ -104,6 +139,8 @@ struct ProbeLane: ~Copyable {
 
   private mutating func ask(_ now: Instant) {
     asked += 1
+    askedAt = now
+    observation.requests += 1
     output = request.bytes(for: observation.plan)
     sent = 0
     answer = ProbeAnswer(isHead: observation.plan == .head || request.usesHead, isHTTP: request.isHTTP)
@@ -145,17 +182,24 @@ struct ProbeLane: ~Copyable {
       return
     }
     guard state == .exchanging, var current = answer else {
-      // Nothing was asked: a farewell.
+      // Nothing was asked: a farewell; where HTTP is not spoken, perhaps a greeting, from which the server may count.
       observation.unaskedStatus = ProbeAnswer.status(input.readable) ?? observation.unaskedStatus
+      if !request.isHTTP { quietSince = now }
       input.removeAll()
       return
     }
     quietSince = now
     let isComplete = current.take(&input)
     answer = current
-    if let problem = current.problem { return end(problem: problem) }
+    if let problem = current.problem {
+      // The second answer cannot be read because content of the first, which may have none, stands before it.
+      guard observation.plan == .head, observation.answers > 0 else { return end(.notHTTP(problem)) }
+      observation.hasContentBehindHead = true
+      state = .done
+      return
+    }
     if current.bytes > ProbeLane.maximumAnswer {
-      return end(problem: "the answer is longer than 64 MiB; give another path")
+      return end(.noAnswer("its answer is longer than 64 MiB; give another path"))
     }
     if isComplete { answered(current, now) }
   }
@@ -164,6 +208,7 @@ struct ProbeLane: ~Copyable {
     self.answer = nil
     observation.answers += 1
     observation.status = answer.status ?? observation.status
+    observation.location = answer.location ?? observation.location
     observation.advertisedTimeout = answer.timeout ?? observation.advertisedTimeout
     observation.advertisedMaximum = answer.maximum ?? observation.advertisedMaximum
     if !answer.keepsAlive { observation.closeWasAnnounced = true }
@@ -171,7 +216,13 @@ struct ProbeLane: ~Copyable {
     switch observation.plan {
     case .idle(let requests): more = asked < requests
     case .requests(let limit): more = asked < limit
-    case .head: more = asked < 2
+    case .head:
+      if input.count > 0 {
+        observation.hasContentBehindHead = true
+        state = .done
+        return
+      }
+      more = asked < 2
     case .reuse(let age):
       if asked == 1, answer.keepsAlive {
         state = .pausing(until: now.advanced(by: age))
@@ -210,18 +261,32 @@ struct ProbeLane: ~Copyable {
     }
     observation.ending = ending
     observation.age = now.since(quietSince)
+    if state == .exchanging, observation.answers == 0, observation.status == nil, isOrdinary {
+      return end(.noAnswer("it closed the connection (\(ending.rawValue)) without an answer"))
+    }
     guard observation.plan == .lateRequest, ending != .reset, !observation.closeWasAnnounced else {
       state = .done
       return
     }
     output = request.bytes(for: observation.plan)
+    observation.requests += 1
     sent = 0
     state = .late(until: now.advanced(by: .seconds(1)))
     flush(now)
   }
 
-  private mutating func end(problem: String) {
-    observation.problem = problem
+  static func text(ofConnectError code: Int32) -> String {
+    switch code {
+    case ECONNREFUSED: "the connection is refused: nothing listens there, or a firewall rejects it"
+    case ENOENT: "there is no such socket"
+    case ENETUNREACH, EHOSTUNREACH: "no route leads there: \(SystemError.text(of: code))"
+    default: "no connection: \(SystemError.text(of: code))"
+    }
+  }
+
+  private mutating func end(_ obstacle: ProbeObstacle) {
+    observation.obstacle = obstacle
+    observation.problem = obstacle.text
     state = .done
   }
 }

@@ -2,109 +2,197 @@ package import Core
 
 /// Measures a live server's connection lifetimes, as an honest client.
 ///
-/// Every plan has its own connection; they run in parallel on one thread, at most ``maximumConnections`` at a time.
+/// One connection goes ahead and shows whether there is anything to measure. Then every plan has its own connection; they run
+/// in parallel on one thread, at most ``maximumConnections`` at a time.
 package struct Prober: ~Copyable {
   package static let maximumConnections = 8
+  private static let interruption = UInt64.max
 
-  package struct Plan: Sendable {
-    package var address: SocketAddress
-    /// The name for TLS; nil for plain TCP.
-    package var serverName: String?
-    package var verifies: Bool
-    package var request: ProbeRequest
-    /// Longest wait for any close.
-    package var maximumWait: Nanoseconds
-    /// Requests on one connection.
-    package var maximumRequests: Int
-    /// Rounds of idle connections, when the server closes soon enough.
-    package var rounds: Int
-
-    package init(
-      address: SocketAddress, serverName: String?, verifies: Bool, request: ProbeRequest, maximumWait: Nanoseconds,
-      maximumRequests: Int, rounds: Int
-    ) {
-      self.address = address
-      self.serverName = serverName
-      self.verifies = verifies
-      self.request = request
-      self.maximumWait = maximumWait
-      self.maximumRequests = maximumRequests
-      self.rounds = rounds
-    }
-  }
-
-  private let plan: Plan
+  private let setup: ProbeSetup
   private var poller: Poller
   private var observations: [ProbeObservation] = []
   private let started: Instant
+  private let end: Instant
   private var lateness = Nanoseconds.zero
+  private var wasInterrupted = false
+  private var address: SocketAddress?
 
-  package init(_ plan: Plan) throws(SystemError) {
-    self.plan = plan
-    poller = try Poller(batch: 64)
+  package init(_ setup: ProbeSetup) throws(SystemError) {
+    let poller = try Poller(batch: 64)
+    if let number = setup.interruption {
+      try poller.register(number, for: .readable, trigger: .level, token: Prober.interruption)
+    }
+    self.setup = setup
+    self.poller = poller
     started = MonotonicClock.now
+    end = started.advanced(by: setup.maximumWait)
   }
 
-  /// - Parameter progress: called about once a second with how many connections are waited for, and for how long at most.
+  /// - Parameter progress: called about once a second.
   package consuming func run(
-    target: String, progress: (_ waiting: Int, _ atMost: Nanoseconds) -> Void
+    target: String, progress: (ProbeProgress) -> Void
   ) throws(SystemError) -> ProbeResult {
-    let end = started.advanced(by: plan.maximumWait)
-    var lanes = Lanes()
-    var waiting = firstRound[...]
+    var lanes = ProbeLanes()
+    if let obstacle = try scout(&lanes) {
+      var result = result(target)
+      result.obstacle = obstacle
+      return result
+    }
+    var queue = ProbeQueue()
+    var holding = holdingPlans(lanes.first)
+    queue.add(firstRound, from: MonotonicClock.now)
     var round = 1
     var nextReport = started.advanced(by: .seconds(1))
-    while true {
-      if round < plan.rounds, !lanes.isMeasuring, !waiting.contains(where: \.isMeasuring), let longest = idleAges.max(),
-        // Another round takes about as long as the longest idle age so far.
-        end.since(MonotonicClock.now) > longest + longest / 2 + .seconds(1)
-      {
-        waiting += laterRound
+    while !wasInterrupted {
+      if !holding.isEmpty, !(lanes.isMeasuring || queue.isMeasuring) || MonotonicClock.now >= middle {
+        queue.add(holding, from: MonotonicClock.now)
+        holding = []
+      }
+      if round < setup.rounds, !lanes.isMeasuring, !queue.isMeasuring, isTimeForAnotherRound {
+        queue.add(laterRound, from: MonotonicClock.now)
         round += 1
       }
-      while lanes.count < Prober.maximumConnections, let next = waiting.popFirst() { try open(next, &lanes) }
-      if lanes.count == 0 { break }
+      while lanes.count < setup.maximumConnections, let next = queue.next(at: MonotonicClock.now) {
+        do throws(SystemError) {
+          try open(next, &lanes)
+        } catch {
+          var failed = ProbeObservation(plan: next)
+          failed.problem = ProbeLane.text(ofConnectError: error.code)
+          observations.append(failed)
+        }
+      }
+      if lanes.count == 0, queue.count == 0 { break }
       let now = MonotonicClock.now
       guard now < end else { break }
       if now >= nextReport {
-        progress(lanes.count + waiting.count, end.since(now))
+        progress(state(lanes, queue, now))
         nextReport = now.advanced(by: .seconds(1))
       }
-      let deadline = min(end, min(nextReport, lanes.deadline ?? end))
-      let count = poller.wait(atMost: max(.zero, deadline.since(now)))
-      let ready = MonotonicClock.now
-      // How late this machine wakes a program up: times that are measured are wrong by as much.
-      if count == 0 { lateness = max(lateness, ready.since(deadline) - .milliseconds(1)) }
-      for index in 0..<count { lanes.ready(Int(poller.token(at: index)), ready) }
-      lanes.timePassed(MonotonicClock.now)
+      let due = lanes.count < setup.maximumConnections ? queue.due : nil
+      let turn = holding.isEmpty ? end : middle
+      wait(until: min(min(turn, nextReport), due ?? end), &lanes)
       lanes.takeDone(&observations)
     }
     lanes.giveUp(MonotonicClock.now)
     lanes.takeDone(&observations)
-    for plan in waiting {
+    for plan in queue.plans + holding {
       var skipped = ProbeObservation(plan: plan)
       skipped.problem = "no time was left for it"
       observations.append(skipped)
     }
-    return ProbeResult(
-      target: target, isHTTP: plan.request.isHTTP, observations: observations,
+    return result(target)
+  }
+
+  private func state(_ lanes: borrowing ProbeLanes, _ queue: ProbeQueue, _ now: Instant) -> ProbeProgress {
+    let ages = idleAges
+    return ProbeProgress(
+      waiting: lanes.count + queue.count, closes: ages.count, longest: ages.max(),
+      isMeasuring: lanes.isMeasuring || queue.isMeasuring, atMost: end.since(now))
+  }
+
+  private func result(_ target: String) -> ProbeResult {
+    var result = ProbeResult(
+      target: target, isHTTP: setup.request.isHTTP, observations: observations,
       waited: MonotonicClock.now.since(started), lateness: lateness)
+    result.address = address?.description ?? ""
+    result.otherAddresses = setup.addresses.filter { $0 != address }.map(\.description)
+    result.wasInterrupted = wasInterrupted
+    return result
+  }
+
+  // MARK: - The one that goes ahead
+
+  /// Opens one connection, to the first address that accepts one, and waits for its first answer. It stays, as a part of the
+  /// first round. Returns what keeps the server from being measured.
+  private mutating func scout(_ lanes: inout ProbeLanes) throws(SystemError) -> ProbeObstacle? {
+    var obstacle: ProbeObstacle?
+    for candidate in setup.addresses {
+      address = candidate
+      do throws(SystemError) {
+        try open(setup.request.asks ? .idle(requests: 1) : .unused, &lanes)
+      } catch {
+        obstacle = .unreachable(ProbeLane.text(ofConnectError: error.code))
+        continue
+      }
+      while !lanes.areSettled, !wasInterrupted, MonotonicClock.now < end { wait(until: end, &lanes) }
+      guard let seen = lanes.first else { continue }
+      if !lanes.areSettled, !wasInterrupted { return tooSlow(seen) }
+      guard seen.obstacle != nil || couldWantTLS(seen) else { return nil }
+      obstacle = seen.obstacle
+      if case .unreachable? = obstacle {
+        var failed: [ProbeObservation] = []
+        lanes.takeDone(&failed)
+        continue
+      }
+      if couldWantTLS(seen), try speaksTLS() { obstacle = .wantsTLS }
+      // A 400 from a server that does not speak TLS is an answer like others.
+      if obstacle == nil { return nil }
+      break
+    }
+    return obstacle ?? .unreachable("it has no address")
+  }
+
+  /// The longest wait was over before anything was known.
+  private func tooSlow(_ seen: ProbeObservation) -> ProbeObstacle {
+    let waited = MonotonicClock.now.since(started).spoken
+    return seen.connectTime == nil
+      ? .unreachable("the connection attempt was not answered within \(waited)")
+      : .noAnswer("it accepted the connection and did not answer within \(waited)")
+  }
+
+  /// What a TLS server makes of HTTP: an alert, a close, or a friendly 400.
+  private func couldWantTLS(_ seen: ProbeObservation) -> Bool {
+    guard setup.serverName == nil, setup.request.isHTTP else { return false }
+    switch seen.obstacle {
+    case .notHTTP, .noAnswer: return true
+    case .unreachable, .plainServer, .wantsTLS, .certificate, .handshake: return false
+    case nil: return seen.status == 400 && seen.closeWasAnnounced
+    }
+  }
+
+  private mutating func speaksTLS() throws(SystemError) -> Bool {
+    guard let address, !wasInterrupted else { return false }
+    var lanes = ProbeLanes()
+    let connecting = try Socket.connect(to: address)
+    let channel = ProbeChannel(connecting.takeDescriptor(), host: "localhost", verifies: false)
+    var poller = try Poller(batch: 4)
+    let lane = ProbeLane(.unused, channel: channel, request: setup.request, now: MonotonicClock.now)
+    try poller.register(lane.number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: 0)
+    _ = lanes.add(lane)
+    let limit = min(end, MonotonicClock.now.advanced(by: .seconds(5)))
+    while !lanes.areSettled, MonotonicClock.now < limit {
+      if poller.wait(atMost: limit.since(MonotonicClock.now)) > 0 { lanes.ready(0, MonotonicClock.now) }
+    }
+    guard let seen = lanes.first else { return false }
+    return lanes.areSettled && seen.obstacle == nil && seen.ending == .open
+  }
+
+  // MARK: - Rounds
+
+  /// When half of the time is over.
+  private var middle: Instant { started.advanced(by: setup.maximumWait / 2) }
+
+  /// Plans that may hold a worker of the server, which could be its only one: they begin when the first round is done, so that
+  /// they do not disturb it, and are left out where a server closes after each answer.
+  private func holdingPlans(_ seen: ProbeObservation?) -> [ProbePlan] {
+    if setup.isGentle || seen?.closeWasAnnounced == true { return [] }
+    if setup.request.isHTTP { return [.unused, .halfSent] }
+    return setup.request.asks ? [.unused] : []
   }
 
   private var firstRound: [ProbePlan] {
-    guard plan.request.isHTTP else {
-      return plan.request.other?.isEmpty == false
-        ? [.idle(requests: 1), .idle(requests: 2), .idle(requests: 1), .unused] : [.unused, .unused, .unused]
+    guard setup.request.isHTTP else {
+      return setup.request.asks ? [.idle(requests: 2), .idle(requests: 1)] : [.unused, .unused]
     }
     return [
-      .idle(requests: 1), .idle(requests: 3), .lateRequest, .unused, .halfSent, .requests(limit: plan.maximumRequests),
-      .version10(keepAlive: false), .version10(keepAlive: true), .head,
+      .requests(limit: setup.maximumRequests), .version10(keepAlive: false),
+      .version10(keepAlive: true), .head, .idle(requests: 3), .lateRequest,
     ]
   }
 
   private var laterRound: [ProbePlan] {
-    guard plan.request.isHTTP else {
-      return plan.request.other?.isEmpty == false ? [.idle(requests: 1), .idle(requests: 2)] : [.unused, .unused]
+    guard setup.request.isHTTP else {
+      return setup.request.asks ? [.idle(requests: 1), .idle(requests: 2)] : [.unused, .unused]
     }
     let shortest = idleAges.min() ?? .zero
     return [
@@ -112,74 +200,44 @@ package struct Prober: ~Copyable {
     ]
   }
 
+  /// Another round takes about as long as the longest idle age so far.
+  private var isTimeForAnotherRound: Bool {
+    // A server that closes at once has no idle timeout to be looked for.
+    guard let longest = idleAges.max(), longest > .milliseconds(50) else { return false }
+    return end.since(MonotonicClock.now) > longest + longest / 2 + .seconds(2)
+  }
+
   private var idleAges: [Nanoseconds] {
-    ProbeResult(target: "", isHTTP: plan.request.isHTTP, observations: observations, waited: .zero).idleAges
+    ProbeResult(target: "", isHTTP: setup.request.isHTTP, observations: observations, waited: .zero).idleAges
   }
 
   // MARK: -
 
-  private func open(_ kind: ProbePlan, _ lanes: inout Lanes) throws(SystemError) {
-    let connecting = try Socket.connect(to: plan.address)
-    let channel = ProbeChannel(connecting.takeDescriptor(), host: plan.serverName, verifies: plan.verifies)
-    let lane = ProbeLane(kind, channel: channel, request: plan.request, now: MonotonicClock.now)
+  private func open(_ kind: ProbePlan, _ lanes: inout ProbeLanes) throws(SystemError) {
+    guard let address else { preconditionFailure("a connection is opened before an address is chosen") }
+    let connecting = try Socket.connect(to: address)
+    let channel = ProbeChannel(connecting.takeDescriptor(), host: setup.serverName, verifies: setup.verifies)
+    let lane = ProbeLane(kind, channel: channel, request: setup.request, now: MonotonicClock.now)
     let number = lane.number
     let slot = lanes.add(lane)
     try poller.register(number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: UInt64(slot))
   }
-}
 
-/// The connections of a round.
-private struct Lanes: ~Copyable {
-  private final class Slot {
-    var lane: ProbeLane
-    init(_ lane: consuming ProbeLane) { self.lane = lane }
-  }
-
-  private var slots: [Slot?] = []
-  private(set) var count = 0
-
-  init() {}
-
-  mutating func add(_ lane: consuming ProbeLane) -> Int {
-    slots.append(Slot(lane))
-    count += 1
-    return slots.count - 1
-  }
-
-  func ready(_ slot: Int, _ now: Instant) {
-    guard slot < slots.count else { return }
-    slots[slot]?.lane.ready(now)
-  }
-
-  func timePassed(_ now: Instant) {
-    for slot in slots { slot?.lane.timePassed(now) }
-  }
-
-  func giveUp(_ now: Instant) {
-    for slot in slots { slot?.lane.giveUp(now) }
-  }
-
-  /// Whether a connection of a round is still at work.
-  var isMeasuring: Bool { slots.contains { $0?.lane.observation.plan.isMeasuring ?? false } }
-
-  var deadline: Instant? { slots.compactMap { $0?.lane.deadline }.min() }
-
-  mutating func takeDone(_ observations: inout [ProbeObservation]) {
-    for index in slots.indices {
-      guard let slot = slots[index], slot.lane.isDone else { continue }
-      observations.append(slot.lane.observation)
-      slots[index] = nil
-      count -= 1
+  /// Waits for an event, or for the time at which something must be done without one, and does it.
+  private mutating func wait(until limit: Instant, _ lanes: inout ProbeLanes) {
+    let deadline = min(limit, lanes.deadline ?? limit)
+    let count = poller.wait(atMost: max(.zero, deadline.since(MonotonicClock.now)))
+    let now = MonotonicClock.now
+    // How late this machine wakes a program up: times that are measured are wrong by as much.
+    if count == 0 { lateness = max(lateness, now.since(deadline) - .milliseconds(1)) }
+    for index in 0..<count {
+      let token = poller.token(at: index)
+      if token == Prober.interruption {
+        wasInterrupted = true
+      } else {
+        lanes.ready(Int(token), now)
+      }
     }
-  }
-}
-
-extension ProbePlan {
-  /// Part of a round: another may follow when all of these are done. The others may last as long as the probe.
-  fileprivate var isMeasuring: Bool {
-    switch self {
-    case .idle, .lateRequest, .reuse: true
-    case .unused, .halfSent, .requests, .version10, .head: false
-    }
+    lanes.timePassed(MonotonicClock.now)
   }
 }

@@ -6,7 +6,8 @@
 /// A TLS client on a non-blocking socket, for the prober.
 typedef struct photofinish_probe_tls photofinish_probe_tls;
 
-/// `verify`: whether the server's certificate must be valid for `host`. Returns a null pointer when there is no memory.
+/// `verify`: whether the handshake fails when the server's certificate is not valid for `host` (a name or an IP address); it
+/// is judged in any case. Returns a null pointer when there is no memory.
 photofinish_probe_tls *_Nullable photofinish_probe_tls_open(int descriptor, const char *_Nonnull host, int verify);
 void photofinish_probe_tls_close(photofinish_probe_tls *_Nonnull tls);
 /// 1 when done, 0 when it must be called again after an event, -1 when it failed.
@@ -19,6 +20,10 @@ int64_t photofinish_probe_tls_write(photofinish_probe_tls *_Nonnull tls, const v
 int photofinish_probe_tls_was_notified(photofinish_probe_tls *_Nonnull tls);
 /// The protocol that ALPN chose, written with its end; empty without one.
 void photofinish_probe_tls_protocol(photofinish_probe_tls *_Nonnull tls, char *_Nonnull target, size_t count);
+/// Why the handshake failed: 1 because of the certificate, 2 because the server does not speak TLS, 0 for another reason.
+int photofinish_probe_tls_failure(photofinish_probe_tls *_Nonnull tls);
+/// What is wrong with the certificate; empty when nothing is.
+void photofinish_probe_tls_certificate(photofinish_probe_tls *_Nonnull tls, char *_Nonnull target, size_t count);
 /// Why the last call failed.
 void photofinish_probe_tls_problem(photofinish_probe_tls *_Nonnull tls, char *_Nonnull target, size_t count);
 #endif
