@@ -246,6 +246,11 @@ extension CaptureCommand {
   }
 
   private func open(_ interface: String) throws -> LiveCapture {
+    guard host.count <= KernelFilter.maximumAddresses, port.count <= KernelFilter.maximumPorts else {
+      throw ValidationError(
+        "with --live, --host may be given \(KernelFilter.maximumAddresses) times and --port \(KernelFilter.maximumPorts) times"
+      )
+    }
     do {
       return try LiveCapture(
         interface: interface, options: liveOptions, filter: try filter(), writesLines: output == .ndjson, quiet: quiet)
