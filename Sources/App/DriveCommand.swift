@@ -167,7 +167,9 @@ struct DriveCommand: ParsableCommand {
   }
 
   private func measured(_ idle: String) throws -> Nanoseconds {
-    guard idle == "auto" else { return try Nanoseconds(parsing: idle) }
+    guard idle == "auto" else {
+      do { return try Nanoseconds(parsing: idle) } catch { throw ValidationError("--idle \(error)") }
+    }
     guard case .server(let address, _, _) = try ledger.first.map(UpstreamLedgerPlace.init) else {
       throw ValidationError("--idle auto measures the upstream, whose address --ledger gives; give --ledger http://...")
     }

@@ -7,16 +7,17 @@ struct WireCommand: ParsableCommand {
     commandName: "wire",
     abstract: "Join two network namespaces by a path with a delay, and run programs at its ends.",
     discussion: """
-      Needs root and /dev/net/tun; touches nothing of the machine's own network and leaves nothing behind.
-      The near end has the address 10.77.0.1, the far end 10.77.0.2 (also in PHOTOFINISH_NEAR and PHOTOFINISH_FAR).
+      Needs root and /dev/net/tun; touches nothing of the machine's own network and leaves nothing behind, not even when it is
+      killed: the programs and all that they have started end with it.
+      The near end has the addresses 10.77.0.1 and fd77::1, the far end 10.77.0.2 and fd77::2 (also in PHOTOFINISH_NEAR,
+      PHOTOFINISH_FAR, PHOTOFINISH_NEAR6 and PHOTOFINISH_FAR6).
 
       A server 20 ms of round trip away, and a look at it:
         photofinish wire --delay 10ms --far 'photofinish origin --listen 10.77.0.2:8000' \\
           -- curl -v http://10.77.0.2:8000/
 
       Without a command it prints where the namespaces are, for nsenter, and holds the wire until it is interrupted.
-      """,
-    shouldDisplay: false)
+      """)
 
   @Option(help: "One-way delay.", transform: duration)
   var delay = Nanoseconds.milliseconds(10)

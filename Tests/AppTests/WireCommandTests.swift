@@ -52,47 +52,75 @@ struct WireCommandTests {
     #expect(output.contains("run it as root"), "\(output)")
   }
 
-  /// A program at the near end writes its process ID, so that its end can be seen.
-  private func startSleeper() throws -> (wire: ChildProcess, sleeper: Int32) {
-    let file = directory.path + "/pid"
+  /// Two programs at the near end, of which the first has started the second; their command lines are like no others.
+  private func startSleepers() throws -> (wire: ChildProcess, mark: String) {
+    let mark = "1\(MonotonicClock.now.nanoseconds / 1000 % 100_000_000)"
     let wire = try ChildProcess(
-      [
-        BuiltProgram.photofinish, "wire", "--", "sh", "-c",
-        "echo $$ > \(file).new; mv \(file).new \(file); exec sleep 1000",
-      ],
-      output: .discarded)
+      [BuiltProgram.photofinish, "wire", "--", "sh", "-c", "sleep \(mark)1 & exec sleep \(mark)2"], output: .discarded)
     let deadline = MonotonicClock.now.advanced(by: .seconds(20))
     while MonotonicClock.now < deadline {
-      if let number = BuiltProgram.text(ofFile: file).flatMap({ Int32($0.filter(\.isNumber)) }) {
-        return (wire, number)
-      }
+      if sleepers(mark) == 2 { return (wire, mark) }
       pause(.milliseconds(5))
     }
     throw BlockingSocket.Failure.timedOut("start")
   }
 
-  private func ends(_ process: Int32) -> Bool {
+  /// How many of them run.
+  private func sleepers(_ mark: String) -> Int {
+    let log = directory.path + "/processes"
+    // A process that is dead but not taken by its parent has no command line any more.
+    let list = try? ChildProcess(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"], output: .file(path: log))
+    _ = list?.wait(atMost: .seconds(10))
+    return (BuiltProgram.text(ofFile: log) ?? "").ranges(of: "sleep \(mark)").count - countOfLauncher(mark, log)
+  }
+
+  /// The shell's and the wire's own command lines name them, too.
+  private func countOfLauncher(_ mark: String, _ log: String) -> Int {
+    2 * (BuiltProgram.text(ofFile: log) ?? "").ranges(of: "sleep \(mark)1 & exec").count
+  }
+
+  private func end(_ mark: String) -> Bool {
     let deadline = MonotonicClock.now.advanced(by: .seconds(10))
     while MonotonicClock.now < deadline {
-      // A process that is dead but not taken by its parent has no command line any more.
-      guard let line = BuiltProgram.text(ofFile: "/proc/\(process)/cmdline"), !line.isEmpty else { return true }
-      pause(.milliseconds(5))
+      if sleepers(mark) == 0 { return true }
+      pause(.milliseconds(20))
     }
     return false
   }
 
   @Test(arguments: [2, 15] as [Int32])
   func endsItsProgramsWhenInterrupted(signal: Int32) throws {
-    let (wire, sleeper) = try startSleeper()
+    let (wire, mark) = try startSleepers()
     wire.signal(signal)
     #expect(wire.wait(atMost: .seconds(10)) == 128 + signal)
-    #expect(ends(sleeper))
+    #expect(end(mark))
   }
 
-  @Test func endsItsProgramsWhenKilled() throws {
-    let (wire, sleeper) = try startSleeper()
+  /// Nobody is left to clean up: the kernel does it.
+  @Test func endsItsProgramsAndWhatTheyHaveStartedWhenKilled() throws {
+    let (wire, mark) = try startSleepers()
     wire.signal(9)
     #expect(wire.wait(atMost: .seconds(10)) == 137)
-    #expect(ends(sleeper))
+    #expect(end(mark))
+  }
+
+  @Test func endsWhatItsProgramHasLeftBehind() throws {
+    let mark = "2\(MonotonicClock.now.nanoseconds / 1000 % 100_000_000)"
+    let (status, _) = try run(["--", "sh", "-c", "sleep \(mark)1 & exit 3"])
+    #expect(status == 3)
+    #expect(end(mark))
+  }
+
+  @Test func saysThatThereIsNoTunnelDriver() throws {
+    let log = directory.path + "/log"
+    let program = try ChildProcess(
+      [
+        "unshare", "--mount", "sh", "-c",
+        "mount -t tmpfs none /dev/net && exec \(BuiltProgram.photofinish) wire -- true",
+      ],
+      output: .file(path: log))
+    #expect(program.wait(atMost: .seconds(20)) == 1)
+    let output = BuiltProgram.text(ofFile: log) ?? ""
+    #expect(output.contains("needs /dev/net/tun, which is missing here"), "\(output)")
   }
 }

@@ -89,6 +89,29 @@ int32_t pf_interface_configure(const char *name, uint32_t address, int32_t prefi
   return result;
 }
 
+// <linux/ipv6.h> has this, and does not go together with <netinet/in.h>.
+struct address_request {
+  struct in6_addr address;
+  uint32_t prefix;
+  int32_t index;
+};
+
+int32_t pf_interface_add_ipv6(const char *name, const uint8_t *address, int32_t prefix) {
+  int control = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (control < 0) return -errno;
+  struct ifreq device;
+  name_interface(&device, name);
+  int result = -1;
+  if (ioctl(control, SIOCGIFINDEX, &device) == 0) {
+    struct address_request request = {.prefix = (uint32_t)prefix, .index = device.ifr_ifindex};
+    memcpy(&request.address, address, sizeof request.address);
+    result = ioctl(control, SIOCSIFADDR, &request);
+  }
+  int code = result == 0 ? 0 : -errno;
+  close(control);
+  return code;
+}
+
 int32_t pf_timer_open(void) {
   int descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   return descriptor >= 0 ? descriptor : -errno;
@@ -134,10 +157,58 @@ int32_t pf_signal_take(int32_t descriptor) {
   return count == (ssize_t)sizeof information ? (int32_t)information.ssi_signo : 0;
 }
 
+// A fork without what the C library does around it: the caller is itself a fork of a process with threads.
+static pid_t bare_fork(unsigned long flags) { return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0UL, 0UL, 0UL, 0UL); }
+
+static int exit_code(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
+
+// Waits for the end of `child`, and takes that of every other child on the way.
+static void end_with(pid_t child) {
+  int status = 0;
+  pid_t ended;
+  do ended = waitpid(-1, &status, 0);
+  while (ended != child && (ended > 0 || errno == EINTR));
+  _exit(ended == child ? exit_code(status) : 255);
+}
+
+static void close_all(void) { syscall(SYS_close_range, 3U, ~0U, 0U); }
+
+// Puts two processes between this one and the program. The first stays where it is and stands for the program; the second
+// is number one of a process namespace in which the program and all that it starts live. When either of the two ends,
+// however that may be, the kernel kills everything in the namespace:
+//
+//   caller ----> stands for it ----> number one ----> program ----> what it starts
+//        dies: SIGKILL        dies: SIGKILL     ends: the kernel kills all behind it
+//
+// Returns in the program, with 0, or in the first process, with an errno. `report` must not stay open in the two, since
+// its closing tells the caller that the program was started.
+static int contain(int *report) {
+  pid_t first = bare_fork(CLONE_NEWPID);
+  if (first < 0) return errno;
+  if (first > 0) {
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    close_all();
+    end_with(first);
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  pid_t program = bare_fork(0);
+  if (program < 0) {
+    int code = errno;
+    if (write(report[1], &code, sizeof code) < 0) _exit(126);
+    _exit(127);
+  }
+  if (program == 0) return 0;
+  close_all();
+  end_with(program);
+  return 0;
+}
+
 // Runs in the child between fork and exec: only async-signal-safe calls. Returns the errno of what failed.
 static int become(
     char *const *arguments, char *const *environment, int namespace_descriptor, int output, int parent_death_signal,
-    pid_t parent) {
+    pid_t parent, int contained, int *report) {
   setpgid(0, 0);
   if (parent_death_signal != 0) {
     if (prctl(PR_SET_PDEATHSIG, parent_death_signal) != 0) return errno;
@@ -146,6 +217,10 @@ static int become(
   }
   if (namespace_descriptor >= 0 && setns(namespace_descriptor, CLONE_NEWNET) != 0) return errno;
   if (output >= 0 && (dup2(output, 1) < 0 || dup2(output, 2) < 0)) return errno;
+  if (contained) {
+    int code = contain(report);
+    if (code != 0) return code;
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -156,13 +231,14 @@ static int become(
 
 int32_t pf_spawn(
     char *const *arguments, char *const *environment, int32_t namespace_descriptor, int32_t output,
-    int32_t parent_death_signal) {
+    int32_t parent_death_signal, int32_t contained) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return -errno;
   pid_t parent = getpid();
   pid_t child = fork();
   if (child == 0) {
-    int code = become(arguments, environment, namespace_descriptor, output, parent_death_signal, parent);
+    int code = become(
+        arguments, environment, namespace_descriptor, output, parent_death_signal, parent, contained, report);
     if (write(report[1], &code, sizeof code) < 0) _exit(126);
     _exit(127);
   }
@@ -192,5 +268,5 @@ int32_t pf_process_reap(int32_t process) {
   pid_t result = waitpid(process, &status, WNOHANG);
   if (result == 0) return -EAGAIN;
   if (result < 0) return -errno;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return exit_code(status);
 }

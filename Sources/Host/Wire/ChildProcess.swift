@@ -28,9 +28,11 @@ package final class ChildProcess: Sendable {
   ///   - arguments: the program, looked up in PATH, and its arguments.
   ///   - environment: added to this process's own.
   ///   - namespace: nil for that of this process.
+  ///   - isContained: whether all that the program starts is to end with it, and with this process, even when that is killed. It
+  ///     takes root; process IDs are then the program's own affair, beginning with 1.
   package init(
     _ arguments: [String], environment: [String: String] = [:], in namespace: NetworkNamespace? = nil,
-    output: Output = .inherited
+    output: Output = .inherited, isContained: Bool = false
   ) throws(Failure) {
     let program = arguments.first ?? ""
     let sink: Int32
@@ -44,7 +46,7 @@ package final class ChildProcess: Sendable {
       throw Failure(program: "\(program) > \(path)", error: SystemError("open", errno))
     }
     defer { if sink >= 0 { _ = close(sink) } }
-    let result = Spawner.shared.spawn(arguments, environment, namespace, sink)
+    let result = Spawner.shared.spawn(arguments, environment, namespace, sink, isContained)
     guard result > 0 else { throw Failure(program: program, error: SystemError("spawn", -result)) }
     processID = result
     let number = pf_process_descriptor(result)
@@ -129,16 +131,17 @@ private final class Spawner: Sendable {
   }
 
   /// A process ID or a negative errno.
-  func spawn(_ arguments: [String], _ additions: [String: String], _ namespace: NetworkNamespace?, _ output: Int32)
-    -> Int32
-  {
+  func spawn(
+    _ arguments: [String], _ additions: [String: String], _ namespace: NetworkNamespace?, _ output: Int32,
+    _ isContained: Bool
+  ) -> Int32 {
     let result = Mutex<Int32>(0)
     let done = DispatchSemaphore(value: 0)
     let box = ResultBox(result)
     jobs.withLock {
       $0.append(
         Job {
-          box.value.withLock { $0 = Self.spawnHere(arguments, additions, namespace, output) }
+          box.value.withLock { $0 = Self.spawnHere(arguments, additions, namespace, output, isContained) }
           done.signal()
         })
     }
@@ -153,13 +156,14 @@ private final class Spawner: Sendable {
   }
 
   private static func spawnHere(
-    _ arguments: [String], _ additions: [String: String], _ namespace: NetworkNamespace?, _ output: Int32
+    _ arguments: [String], _ additions: [String: String], _ namespace: NetworkNamespace?, _ output: Int32,
+    _ isContained: Bool
   ) -> Int32 {
     guard !arguments.isEmpty else { return -ENOENT }
     // Safe: both arrays end with nil and outlive the call.
     return unsafe withCStrings(arguments) { program in
       unsafe withCStrings(environment(with: additions)) { environment in
-        unsafe pf_spawn(program, environment, namespace?.number ?? -1, output, SIGKILL)
+        unsafe pf_spawn(program, environment, namespace?.number ?? -1, output, SIGKILL, isContained ? 1 : 0)
       }
     }
   }

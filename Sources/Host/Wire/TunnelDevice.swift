@@ -29,6 +29,13 @@ struct TunnelDevice: ~Copyable {
 
   var number: Int32 { descriptor.number }
 
+  /// Adds an IPv6 address of 16 bytes; false where the kernel has no IPv6.
+  func add(_ address: [UInt8], prefix: Int, in namespace: NetworkNamespace) -> Bool {
+    precondition(address.count == 16, "an IPv6 address has 16 bytes")
+    // Safe: the name is a NUL-terminated string and the address has 16 bytes, both during the call.
+    return namespace.perform { unsafe pf_interface_add_ipv6(Self.name, address, Int32(prefix)) } == 0
+  }
+
   /// Takes a packet that the namespace sent; nil when there is none.
   func read(with scratch: inout ByteBuffer) -> [UInt8]? {
     scratch.removeAll()

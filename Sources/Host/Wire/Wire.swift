@@ -8,6 +8,7 @@ internal import Synchronization
 /// ```
 ///      near namespace                      this process                       far namespace
 ///   10.77.0.1  TUN "wire"  <---->  forwarder: delay, jitter, loss  <---->  TUN "wire"  10.77.0.2
+///   fd77::1                                                                             fd77::2
 /// ```
 ///
 /// The machine's own network is not touched. Sockets get into a namespace by ``NetworkNamespace/perform(_:)``, programs by
@@ -18,9 +19,14 @@ package final class Wire: Sendable {
   /// Port 0 in both.
   package let nearAddress = SocketAddress(.ipv4(Wire.nearNumber, port: 0))
   package let farAddress = SocketAddress(.ipv4(Wire.farNumber, port: 0))
+  /// nil where the kernel has no IPv6.
+  package let nearAddress6: SocketAddress?
+  package let farAddress6: SocketAddress?
 
   private static let nearNumber: UInt32 = 0x0a4d_0001
   private static let farNumber: UInt32 = 0x0a4d_0002
+  /// fd77:: and the number of the end: addresses of nobody's (RFC 4193).
+  private static func bytes6(_ end: UInt8) -> [UInt8] { [0xfd, 0x77] + [UInt8](repeating: 0, count: 13) + [end] }
 
   private let forwarder: Forwarder
 
@@ -29,6 +35,10 @@ package final class Wire: Sendable {
     far = try .make()
     let nearDevice = try TunnelDevice(in: near, address: Self.nearNumber, prefix: 30)
     let farDevice = try TunnelDevice(in: far, address: Self.farNumber, prefix: 30)
+    let hasIPv6 =
+      nearDevice.add(Self.bytes6(1), prefix: 126, in: near) && farDevice.add(Self.bytes6(2), prefix: 126, in: far)
+    nearAddress6 = hasIPv6 ? SocketAddress(.ipv6(Self.bytes6(1), port: 0, scope: 0)) : nil
+    farAddress6 = hasIPv6 ? SocketAddress(.ipv6(Self.bytes6(2), port: 0, scope: 0)) : nil
     do {
       forwarder = try Forwarder(near: nearDevice, far: farDevice, settings)
       try forwarder.start()

@@ -25,7 +25,10 @@ package struct WireSession: ~Copyable {
     var processes: [(String, ChildProcess)] = []
     for command in commands {
       processes.append(
-        (command, try ChildProcess(["sh", "-c", command], environment: Self.environment(wire), in: wire.far)))
+        (
+          command,
+          try ChildProcess(["sh", "-c", command], environment: Self.environment(wire), in: wire.far, isContained: true)
+        ))
     }
     self.wire = wire
     self.signals = signals
@@ -34,7 +37,10 @@ package struct WireSession: ~Copyable {
 
   /// What programs at either end find in their environment.
   private static func environment(_ wire: Wire) -> [String: String] {
-    ["PHOTOFINISH_NEAR": wire.nearAddress.host, "PHOTOFINISH_FAR": wire.farAddress.host]
+    [
+      "PHOTOFINISH_NEAR": wire.nearAddress.host, "PHOTOFINISH_FAR": wire.farAddress.host,
+      "PHOTOFINISH_NEAR6": wire.nearAddress6?.host ?? "", "PHOTOFINISH_FAR6": wire.farAddress6?.host ?? "",
+    ]
   }
 
   /// Runs a program at the near end, or none, and waits: for its end, that of a far one, or a signal. Then ends them all.
@@ -46,7 +52,7 @@ package struct WireSession: ~Copyable {
     }
     var near: ChildProcess?
     if !arguments.isEmpty {
-      let program = try ChildProcess(arguments, environment: Self.environment(wire), in: wire.near)
+      let program = try ChildProcess(arguments, environment: Self.environment(wire), in: wire.near, isContained: true)
       try poller.register(program.number, for: .readable, trigger: .level, token: .max - 1)
       near = program
     }

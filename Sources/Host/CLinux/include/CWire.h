@@ -23,6 +23,9 @@ int32_t pf_tunnel_open(const char *name);
 // MTU and a transmit queue length, unless these are 0; then takes the interface up.
 int32_t pf_interface_configure(const char *name, uint32_t address, int32_t prefix, int32_t mtu, int32_t queue_length);
 
+// Gives an interface an IPv6 address of 16 bytes. Fails with EAFNOSUPPORT where the kernel has no IPv6.
+int32_t pf_interface_add_ipv6(const char *name, const uint8_t *address, int32_t prefix);
+
 // A CLOCK_MONOTONIC timer: readable once `pf_timer_set`'s instant (nanoseconds, 0 switches it off) has come.
 int32_t pf_timer_open(void);
 int32_t pf_timer_set(int32_t descriptor, int64_t nanoseconds);
@@ -46,10 +49,13 @@ int32_t pf_signal_take(int32_t descriptor);
 //   namespace_descriptor:   network namespace to run in; negative keeps the caller's.
 //   output:                 becomes standard output and standard error; negative keeps the caller's.
 //   parent_death_signal:    sent to the program when the calling thread ends; 0 for none.
+//   contained:              when not 0, the program gets a process namespace, and whatever it has started ends when it
+//                           ends or when the caller does. Takes CAP_SYS_ADMIN. What is returned is then the ID of a
+//                           process that stands for the program and ends as it does.
 // Returns its process ID, or the negative errno of what failed, exec included.
 int32_t pf_spawn(
     char *const *arguments, char *const *environment, int32_t namespace_descriptor, int32_t output,
-    int32_t parent_death_signal);
+    int32_t parent_death_signal, int32_t contained);
 
 // A descriptor that becomes readable when the process ends (pidfd_open).
 int32_t pf_process_descriptor(int32_t process);
