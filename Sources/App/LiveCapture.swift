@@ -20,6 +20,9 @@ struct LiveCapture: ~Copyable {
   /// How long any other may be quiet: more than a pool keeps one.
   private static let quiet = Nanoseconds.seconds(4_000)
 
+  /// How long packets are still taken at the end.
+  private static let lastLook = Nanoseconds.seconds(2)
+
   private let options: LiveCaptureOptions
   private let writesLines: Bool
   private let showsProgress: Bool
@@ -92,6 +95,10 @@ struct LiveCapture: ~Copyable {
         guard interfaceIsThere() else {
           problem = "the interface \(interface) is gone"
           break
+        }
+        // Where packets come without a pause, they are the clock.
+        if !isDrained, let last = analyser.lastTime {
+          analyser.timePassed(last, abandoned: LiveCapture.abandoned, quiet: LiveCapture.quiet)
         }
         if showsProgress { showProgress(since: started) }
       }
@@ -192,7 +199,9 @@ struct LiveCapture: ~Copyable {
   private consuming func finish(since started: Instant, _ problem: String?) throws -> CaptureReport {
     // What the kernel has already seen belongs to the capture: a last look behind a block that is not full.
     _ = usleep(50_000)
-    while !takePackets() {}
+    // Bounded, since packets may come faster than they can be judged.
+    let limit = MonotonicClock.now.advanced(by: LiveCapture.lastLook)
+    while !takePackets(), MonotonicClock.now < limit {}
     countLosses()
     analyser.captureEnded()
     tellJudged()

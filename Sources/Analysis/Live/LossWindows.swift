@@ -31,13 +31,12 @@ struct LossWindows: Sendable {
   /// Makes a verdict inconclusive when a lost packet can have been an answer, an acknowledgement or a close that it rests on:
   /// one between the exchange before it and the end of the connection.
   func weaken(_ finding: inout CaptureFinding, connectionEnd: Instant) {
-    guard finding.finding.kind != .inconclusive else { return }
     let from = finding.time.nanoseconds - (finding.idleAge ?? .zero).count
     let hit = windows.filter { $0.to.nanoseconds >= from && $0.from <= connectionEnd }
     guard let first = hit.first, let last = hit.last else { return }
     let count = hit.map(\.count).reduce(0, +)
     var weaker = finding.finding
-    weaker.suspected = weaker.kind
+    if weaker.kind != .inconclusive { weaker.suspected = weaker.kind }
     weaker.kind = .inconclusive
     weaker.confidence = .open
     weaker.missing.append(

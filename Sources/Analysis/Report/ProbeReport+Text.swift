@@ -114,8 +114,9 @@ extension ProbeReport {
       switch seen.late {
       case nil: return nil
       case .reset?: return "is answered by a reset"
-      case .answered?: return "is answered: the server closes one direction only"
-      case .silence?: return "is met by silence for a second"
+      case .answered?: return "is answered in spite of the close"
+      case .silence?: return "is received and met by silence: it lingers, or has closed one direction only"
+      case .vanished?: return "vanishes: nothing acknowledges it within a second"
       }
     // Where nothing is ever sent, this is the idle close itself.
     case .unused: return !result.isHTTP && result.requests == 0 && timeout != nil ? nil : limit(seen, "stays open")

@@ -47,7 +47,10 @@ package enum ProbeEnding: String, Sendable {
 package enum LateAnswer: String, Sendable {
   case reset
   case answered
+  /// Acknowledged, and nothing more: the server lingers, or has closed one direction only.
   case silence
+  /// Not even acknowledged.
+  case vanished
 }
 
 /// Why a server cannot be measured at all.

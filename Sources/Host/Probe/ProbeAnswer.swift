@@ -20,6 +20,8 @@ struct ProbeAnswer {
   private(set) var bytes = 0
   private(set) var problem: String?
   private(set) var location: String?
+  /// What came instead of an answer is TLS.
+  private(set) var speaksTLS = false
 
   init(isHead: Bool, isHTTP: Bool) {
     self.isHead = isHead
@@ -74,6 +76,7 @@ struct ProbeAnswer {
     case .incomplete: return false
     case .failed(let error):
       problem = ProbeAnswer.describe(input.readable, error)
+      speaksTLS = ForeignProtocol.spoken(byUpstream: input.readable) == .tls
       return false
     case .complete(let head):
       if head.isInterim {

@@ -91,7 +91,7 @@ struct ProbeLane: ~Copyable {
     case .pausing(let until) where now >= until:
       ask(now)
     case .late(let until) where now >= until:
-      observation.late = .silence
+      observation.late = (Socket.unacknowledgedBytes(channel.number) ?? 0) > 0 ? .vanished : .silence
       state = .done
     case .connecting where now >= started.advanced(by: ProbeLane.connectLimit):
       end(.unreachable("no answer to the connection attempt within \(ProbeLane.connectLimit.spoken)"))
@@ -193,7 +193,9 @@ struct ProbeLane: ~Copyable {
     answer = current
     if let problem = current.problem {
       // The second answer cannot be read because content of the first, which may have none, stands before it.
-      guard observation.plan == .head, observation.answers > 0 else { return end(.notHTTP(problem)) }
+      guard observation.plan == .head, observation.answers > 0 else {
+        return end(current.speaksTLS ? .wantsTLS : .notHTTP(problem))
+      }
       observation.hasContentBehindHead = true
       state = .done
       return
