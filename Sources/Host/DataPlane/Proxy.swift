@@ -80,10 +80,10 @@ package final class Proxy: Sendable {
     } catch {
       throw StartError(description: "a worker cannot start: \(error)")
     }
+    checkHealth(of: members, under: settings)
     names.tell(changed: { [weak self] in self?.namesChanged() })
     // What has changed since they were asked.
     namesChanged()
-    checkHealth(of: members, under: settings)
   }
 
   deinit {
@@ -154,6 +154,7 @@ package final class Proxy: Sendable {
     for pool in reports.first?.pools ?? [] {
       lines.append("server \(pool.server): \(pool.window.sentence)")
       lines.append("server \(pool.server): \(pool.health.sentence)")
+      lines += pool.health.lines(of: pool.server)
     }
     var sum = Counters()
     for report in reports { sum.add(report.counters) }
@@ -308,8 +309,10 @@ package final class Proxy: Sendable {
     func add(_ address: SocketAddress, _ server: ServerSettings) {
       guard !members.contains(where: { $0.record.address == address }) else { return }
       let record: ServerRecord
-      if let kept = known.first(where: { $0.record.address == address && $0.record.origin == server.origin }) {
-        record = kept.record
+      if let kept = known.first(where: { $0.record.address == address && $0.record.origin == server.origin })?.record
+        ?? group.formerRecord(of: address, server.origin)
+      {
+        record = kept
         _ = record.learn { $0.settingsChanged(window, now: MonotonicClock.now) }
       } else {
         record = ServerRecord(address: address, name: address.description, origin: server.origin, window: window)

@@ -15,23 +15,39 @@ package final class ServerGroup: Sendable {
   private struct State {
     var settings: EjectionSettings?
     var members: [Member] = []
+    /// Those that left, the last one last: names that give another part of their addresses each time bring them back.
+    var former: [ServerRecord] = []
     var isFirst = true
     var generator = SystemRandomNumberGenerator()
   }
 
   private let state = Mutex(State())
 
+  /// Servers that left and are remembered.
+  private static let maximumFormer = 256
+
   package init() {}
+
+  /// What is known of a server that was here before: how long it keeps idle connections, above all.
+  package func formerRecord(of address: SocketAddress, _ origin: OriginAddress) -> ServerRecord? {
+    state.withLock { $0.former.last { $0.address == address && $0.origin == origin } }
+  }
 
   /// Takes over the servers that the upstream has now. Those that stay keep their state, unless its settings changed; those
   /// that join others start slowly.
   package func adopt(_ servers: [UpstreamMember], under settings: UpstreamSettings, now: Instant) {
     state.withLock { state in
       let keeps = state.settings == settings.ejection
+      for member in state.members where !servers.contains(where: { $0.record === member.record }) {
+        state.former.append(member.record)
+      }
+      state.former.removeAll { record in servers.contains { $0.record === record } }
+      state.former.removeFirst(max(0, state.former.count - Self.maximumFormer))
       state.members = servers.map { server in
         let record = server.record
         guard let known = state.members.first(where: { $0.record === record }) else {
           if !state.isFirst { record.health.warms(since: now) }
+          record.health.publish(nil)
           return Member(
             record: record, ejection: settings.ejection.map { Ejection($0) }, hasWeight: server.weight > 0)
         }

@@ -91,6 +91,19 @@ package final class ServerHealth: Sendable {
 }
 
 extension ServerHealth.Description {
+  /// In the text form that Prometheus reads.
+  func lines(of server: String) -> [String] {
+    func line(_ name: String, _ labels: String, _ value: UInt64) -> String {
+      "photofinish_server_\(name){server=\"\(server)\"\(labels)} \(value)"
+    }
+    return [
+      line("available", "", illBecause == nil && ejectedFor == nil ? 1 : 0),
+      line("health_checks_total", ",result=\"success\"", checksSucceeded),
+      line("health_checks_total", ",result=\"failure\"", checksFailed),
+      line("illnesses_total", "", timesIll), line("ejections_total", "", ejections),
+    ]
+  }
+
   /// In words, for people.
   package var sentence: String {
     var parts: [String] = []

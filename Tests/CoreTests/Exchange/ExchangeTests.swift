@@ -306,6 +306,11 @@ struct ExchangeTests {
         == .fail(
           Failure(
             .connectTimeout(after: .seconds(5)), verdict: .neverSent, attempts: 2, notReplayed: .connectFailed)))
+    let poor = DrivenExchange(idempotent: true, policy: ReplayPolicy(maximumConnectReplays: 1))
+    while poor.budget.take(proven: true, now: Scene.now) {}
+    #expect(
+      poor.connectFailed(.connectRefused) == .replayAfresh(.neverSent),
+      "the next server may be well, whatever was spent")
   }
 
   @Test("A timeout is not replayed")

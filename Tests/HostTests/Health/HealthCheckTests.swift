@@ -111,7 +111,10 @@ struct HealthCheckTests {
       let state = proxy.pools.first { $0.server == server.address.description }?.health
       #expect(state?.timesIll == 2)
       #expect(state.map { $0.checksSucceeded > 4 && $0.checksFailed >= 6 } == true)
-      #expect(proxy.proxy.dump().contains { $0.contains("server \(server.address): well; ") })
+      let dump = proxy.proxy.dump()
+      #expect(dump.contains { $0.contains("server \(server.address): well; ") })
+      #expect(dump.contains("photofinish_server_illnesses_total{server=\"\(server.address)\"} 2"))
+      #expect(dump.contains("photofinish_server_available{server=\"\(server.address)\"} 1"))
     }
   }
 

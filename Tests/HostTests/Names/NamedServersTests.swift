@@ -13,7 +13,9 @@ struct NamedServersTests {
     let port: UInt16
     let directory: TemporaryDirectory
 
-    init(_ hosts: [String], answer: @escaping @Sendable (String, Message) -> Void = { _, _ in }) throws {
+    init(_ hosts: [String], extra: String = "", answer: @escaping @Sendable (String, Message) -> Void = { _, _ in })
+      throws
+    {
       directory = try TemporaryDirectory()
       var servers: [String: ScriptedServer] = [:]
       var port: UInt16 = 0
@@ -22,7 +24,7 @@ struct NamedServersTests {
           while let request = try connection.receiveRequestOrEnd() {
             server.note(request)
             answer(host, request)
-            try connection.answer(200, host)
+            try connection.answer(200, host, extra)
           }
         }
         servers[host] = server
@@ -194,6 +196,27 @@ struct NamedServersTests {
     #expect(proxy.log.contains { $0.contains("'app.test' cannot be resolved") && $0.contains("502") })
     names["app.test"] = .addresses(["127.0.0.37"])
     #expect(try eventually(atMost: .seconds(30)) { try client.get().status == 200 })
+  }
+
+  /// Some name servers give another part of a name's addresses each time.
+  @Test func whatWasLearnedOfAServerIsKnownWhenItComesBack() throws {
+    let fleet = try Fleet(["127.0.0.61", "127.0.0.62"], extra: "Keep-Alive: timeout=7\r\n")
+    defer { fleet.stop() }
+    let names = try NameServer(["app.test": .addresses(["127.0.0.61"])])
+    defer { names.stop() }
+    let proxy = try RunningProxy(to: [.tcp(host: "app.test", port: fleet.port)], fleet.settings(names))
+    defer { proxy.stop() }
+    #expect(try proxy.connect().get().text == "127.0.0.61")
+    func knows(_ host: String) -> Bool {
+      proxy.pools.contains { $0.isActive && $0.server.hasPrefix(host) && $0.window.hintSeconds == 7 }
+    }
+    #expect(eventually { knows("127.0.0.61") })
+    names["app.test"] = .addresses(["127.0.0.62"])
+    #expect(
+      eventually(atMost: .seconds(30)) { !proxy.pools.contains { $0.isActive && $0.server.hasPrefix("127.0.0.61") } })
+    names["app.test"] = .addresses(["127.0.0.61", "127.0.0.62"])
+    #expect(eventually(atMost: .seconds(30)) { knows("127.0.0.61") })
+    #expect(!knows("127.0.0.62"))
   }
 
   @Test func aReloadToANameKeepsOldServersUntilItIsKnown() throws {
