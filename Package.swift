@@ -83,6 +83,7 @@ let package = Package(
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
     .testTarget(name: "HostTests", dependencies: ["Host", "Analysis", "Core", "Support"], swiftSettings: strict),
     .testTarget(name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Core"], swiftSettings: strict),
-    .testTarget(name: "AppTests", dependencies: ["photofinish", "Host", "Core", "Support"], swiftSettings: strict),
+    .testTarget(
+      name: "AppTests", dependencies: ["photofinish", "Host", "Analysis", "Core", "Support"], swiftSettings: strict),
   ]
 )

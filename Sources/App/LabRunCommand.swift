@@ -125,7 +125,10 @@ struct LabRunCommand: ParsableCommand {
   }
 
   private func write(_ report: LabReport) throws {
-    for (path, text) in [(json, { report.json })] as [(String?, () -> String)] {
+    let outputs: [(path: String?, text: () -> String)] = [
+      (json, { report.json }), (markdown, { LabMarkdown(report).text() }), (html, { LabPage(report).page() }),
+    ]
+    for (path, text) in outputs {
       guard let path else { continue }
       if let problem = OutputFile.write(text(), to: path) {
         Terminal.complain(problem)

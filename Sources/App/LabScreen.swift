@@ -14,7 +14,9 @@ struct LabScreen {
   private let isLive: Bool
   /// Requests that have ended, by the places of the runs that are under way.
   private var underWay: [Int: Int] = [:]
-  private var ended = 0
+  private var ended: [Int: LabResult] = [:]
+  /// Rows are shown in the order of the list, whichever run ends first.
+  private var shown = 0
   private var lastScenario: String?
   /// Lines that are to be overwritten.
   private var liveLines = 0
@@ -37,8 +39,26 @@ struct LabScreen {
     case .progressed(let index, let requests): underWay[index] = requests
     case .ended(let index, let result):
       underWay[index] = nil
-      ended += 1
-      // Runs end in another order than they stand in the list: the heading comes again when the scenario changes.
+      ended[index] = result
+      text += nextRows()
+    }
+    Terminal.write(text + drawn())
+  }
+
+  mutating func end(_ report: LabReport) {
+    var text = erased()
+    // After an interruption there are gaps in the list.
+    while shown < runs.count {
+      text += nextRows()
+      shown += 1
+    }
+    Terminal.write(text + "\n" + table.summary(report) + "\n")
+  }
+
+  private mutating func nextRows() -> String {
+    var text = ""
+    while let result = ended[shown] {
+      shown += 1
       if lastScenario != result.run.scenario {
         lastScenario = result.run.scenario
         if let scenario = scenarios.first(where: { $0.name == result.run.scenario }) {
@@ -47,11 +67,7 @@ struct LabScreen {
       }
       text += table.row(result) + "\n"
     }
-    Terminal.write(text + drawn())
-  }
-
-  mutating func end(_ report: LabReport) {
-    Terminal.write(erased() + "\n" + table.summary(report) + "\n")
+    return text
   }
 
   private mutating func erased() -> String {
@@ -69,7 +85,7 @@ struct LabScreen {
       let bar = String(repeating: "=", count: filled) + String(repeating: ".", count: 20 - filled)
       lines.append(ink.faint("  [\(bar)] \(runs[index].scenario): \(runs[index].title)"))
     }
-    lines.append(ink.faint("  \(ended) of \(runs.count) runs done"))
+    lines.append(ink.faint("  \(ended.count) of \(runs.count) runs done"))
     liveLines = lines.count
     // A line that wraps would be erased by halves.
     return lines.map { String($0.prefix(width + (ink.isColoured ? 9 : 0))) }.joined(separator: "\n") + "\n"

@@ -11,6 +11,9 @@ extension Nanoseconds {
   package init(parsing text: String) throws(QuantityError) {
     let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
     let unit = text.dropFirst(digits.count)
+    guard !digits.isEmpty else {
+      throw QuantityError(text: text, fact: "is not a length of time", fix: "write for instance 500ms, 5s, 2m or 1h")
+    }
     let scale: Double
     switch unit {
     case "us": scale = 1e3
@@ -61,7 +64,12 @@ extension Nanoseconds {
 package func byteCount(parsing text: String) throws(QuantityError) -> UInt64 {
   let digits = text.prefix { $0.isASCII && $0.isNumber }
   let scale: UInt64
-  switch text.dropFirst(digits.count).lowercased() {
+  let unit = text.dropFirst(digits.count)
+  guard !digits.isEmpty, unit.first != "." else {
+    throw QuantityError(
+      text: text, fact: "is not a whole number of bytes", fix: "write bytes, or for instance 64k, 10m, 1g")
+  }
+  switch unit.lowercased() {
   case "": scale = 1
   case "k", "kb", "kib": scale = 1 << 10
   case "m", "mb", "mib": scale = 1 << 20
@@ -70,7 +78,7 @@ package func byteCount(parsing text: String) throws(QuantityError) -> UInt64 {
     throw QuantityError(text: text, fact: "has an unknown unit", fix: "write bytes, or for instance 64k, 10m, 1g")
   }
   guard let value = UInt64(digits) else {
-    throw QuantityError(text: text, fact: "is not a number of bytes", fix: "write bytes, or for instance 64k, 10m, 1g")
+    throw QuantityError(text: text, fact: "is too large", fix: "write bytes, or for instance 64k, 10m, 1g")
   }
   let (product, overflow) = value.multipliedReportingOverflow(by: scale)
   guard !overflow else { throw QuantityError(text: text, fact: "is too large", fix: "the largest is 2^64 - 1 bytes") }

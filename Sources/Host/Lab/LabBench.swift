@@ -25,12 +25,14 @@ package final class LabBench: Sendable {
 
   /// Servers with large runtimes take their time, on a busy machine above all.
   static let startLimit = Nanoseconds.seconds(60)
+  /// From listening to the first answer.
+  static let serveLimit = Nanoseconds.seconds(20)
 
   let catalog: LabCatalog
   let tools: LabTools
   let scratch: LabScratch
   let settings: Settings
-  private let measuredIdle = Mutex<[String: Nanoseconds]>([:])
+  private let measuredIdle = Mutex<[String: IdleRange]>([:])
 
   package init(catalog: LabCatalog, tools: LabTools, scratch: LabScratch, settings: Settings) {
     self.catalog = catalog
@@ -72,22 +74,21 @@ package final class LabBench: Sendable {
       ? try ground.near { try PooledRedis.ledger(of: ground.server, idPrefix: seen.idPrefix) } : nil
     let ledger = stage.endAndReadLedger()
     var measurement = LabMeasurement(seen, joinedWith: redis.map { UpstreamLedger(parsing: $0) } ?? ledger)
-    measurement.serverIdle = idle
+    measurement.serverIdle = idle?.middle
     if let first = before.0, let last = after.0 { measurement.connections = last - first }
     if let first = before.1, let last = after.1 { measurement.processorTime = last - first }
     return measurement
   }
 
   /// How long the server keeps idle connections: measured once for each of its variants.
-  private func serverIdle(_ run: LabRun, _ ground: LabGround) throws -> Nanoseconds? {
+  private func serverIdle(_ run: LabRun, _ ground: LabGround) throws -> IdleRange? {
     guard run.aim == .close, run.traffic == .race, let server = run.server else { return nil }
     let name = server.description
     if let known = measuredIdle.withLock({ $0[name] }) { return known }
     do {
-      let ages = try ground.near { try IdleMeasurement.ages(of: ground.server, atMost: .seconds(400)) }
-      let median = ages[ages.count / 2]
-      measuredIdle.withLock { $0[name] = median }
-      return median
+      let range = try ground.near { try IdleRange(of: ground.server) }
+      measuredIdle.withLock { $0[name] = range }
+      return range
     } catch {
       throw Obstacle(reason: "\(name): it was not seen to close an idle connection (\(error))")
     }

@@ -7,7 +7,7 @@ struct LabDrive {
   private let ground: LabGround
   private let settings: DriveSettings
 
-  init(_ run: LabRun, ground: LabGround, idle: Nanoseconds?, settings bench: LabBench.Settings) {
+  init(_ run: LabRun, ground: LabGround, idle: IdleRange?, settings bench: LabBench.Settings) {
     self.run = run
     self.ground = ground
     let target = run.proxy == nil ? (run.isGuarded ? ground.guardian : ground.server) : ground.proxy
@@ -21,7 +21,9 @@ struct LabDrive {
     settings.seed = bench.seed
     switch run.aim {
     // The middle of the interval in which FIN and request cross: the FIN needs one delay to the proxy, the request one back.
-    case .close: settings.idle = (idle ?? .seconds(2)) - (ground.wire == nil ? .zero : run.path.delay)
+    case .close:
+      settings.idle = (idle?.middle ?? .seconds(2)) - (ground.wire == nil ? .zero : run.path.delay)
+      settings.spread = settings.spread + (idle?.deviation ?? .zero)
     case .after(let span): settings.idle = span
     }
     if run.traffic == .steady {

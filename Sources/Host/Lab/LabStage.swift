@@ -57,7 +57,7 @@ final class LabStage: Sendable {
     let proxy = try player(.proxy, choice, at: ground.proxy, upstream: upstream, isNear: true)
     players.withLock { $0.proxy = proxy }
     try waitUntilReady(proxy, ground.proxy)
-    if run.traffic != .plain { try waitUntilServing(proxy, ground.proxy) }
+    try waitUntilServing(proxy, ground.proxy)
   }
 
   /// CPU time of the proxy so far, with that of the Photofinish before the server.
@@ -162,13 +162,19 @@ final class LabStage: Sendable {
     throw LabBench.Obstacle(reason: "\(player.name) did not listen on \(address) in time\(lastWords(of: player))")
   }
 
-  /// Listening is not enough: some proxies listen before they have read their routes.
+  /// Listening is not enough: some proxies listen before they have read their routes, and say 404 until then. In a run about
+  /// faults that are always there, any other answer will do; else it takes one of the server's.
   private func waitUntilServing(_ player: Player, _ address: SocketAddress) throws {
-    do {
-      _ = try ground.near { try Fetch.get("/", from: address, atMost: .seconds(20)) }
-    } catch {
-      throw LabBench.Obstacle(reason: "\(player.name) does not serve: \(error)\(lastWords(of: player))")
-    }
+    let deadline = MonotonicClock.now.advanced(by: LabBench.serveLimit)
+    var answer: DriveEnd
+    repeat {
+      answer = ground.near { PlainTraffic.answer(of: address) }
+      if answer == .answered { return }
+      if run.traffic == .plain, case .status(let status) = answer, status != 404 { return }
+      if let status = player.process.status { throw death(of: player, status) }
+      _ = player.process.wait(atMost: .milliseconds(50))
+    } while MonotonicClock.now < deadline
+    throw LabBench.Obstacle(reason: "\(player.name) does not serve: \(answer)\(lastWords(of: player))")
   }
 
   private func death(of player: Player, _ status: Int32) -> LabBench.Obstacle {

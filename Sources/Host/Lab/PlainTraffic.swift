@@ -6,6 +6,14 @@ struct PlainTraffic {
 
   init(_ settings: DriveSettings) { self.settings = settings }
 
+  /// How a GET ends that is in no count.
+  static func answer(of address: SocketAddress) -> DriveEnd {
+    var settings = DriveSettings(target: address, host: "race.test")
+    settings.method = "GET"
+    settings.patience = .seconds(5)
+    return PlainTraffic(settings).end(of: nil)
+  }
+
   func drive(_ progress: (Int) -> Void) -> DriveLedger {
     var ledger = DriveLedger(idPrefix: settings.idPrefix)
     let start = MonotonicClock.now
@@ -22,9 +30,10 @@ struct PlainTraffic {
     return ledger
   }
 
-  private func end(of id: String) -> DriveEnd {
+  private func end(of id: String?) -> DriveEnd {
     let body = String(repeating: "x", count: settings.effectiveBodyBytes)
-    var head = "\(settings.method) \(settings.path) HTTP/1.1\r\nHost: \(settings.host)\r\nX-Race-Id: \(id)\r\n"
+    var head = "\(settings.method) \(settings.path) HTTP/1.1\r\nHost: \(settings.host)\r\n"
+    if let id { head += "X-Race-Id: \(id)\r\n" }
     if !body.isEmpty { head += "Content-Type: text/plain\r\nContent-Length: \(body.utf8.count)\r\n" }
     do {
       let socket = try BlockingSocket(to: settings.target, atMost: settings.patience)

@@ -16,15 +16,17 @@ package final class Origin: Sendable {
   /// - Parameters:
   ///   - address: port 0 for one that is free.
   ///   - namespace: where to listen; nil for that of the process.
+  ///   - watcher: is told on the origin's thread what it does.
   package static func start(
     _ script: OriginScript = OriginScript(), on address: SocketAddress = SocketAddress(.ipv4(0x7f00_0001, port: 0)),
-    in namespace: NetworkNamespace? = nil
+    in namespace: NetworkNamespace? = nil, watcher: (@Sendable (OriginEvent) -> Void)? = nil
   ) throws(SystemError) -> Origin {
-    try Origin(script, address, namespace)
+    try Origin(script, address, namespace, watcher)
   }
 
   private init(
-    _ script: OriginScript, _ address: SocketAddress, _ namespace: NetworkNamespace?
+    _ script: OriginScript, _ address: SocketAddress, _ namespace: NetworkNamespace?,
+    _ watcher: (@Sendable (OriginEvent) -> Void)?
   ) throws(SystemError) {
     let listener: Descriptor
     if let namespace {
@@ -33,7 +35,7 @@ package final class Origin: Sendable {
       listener = try Socket.listen(on: address, shared: false)
     }
     self.address = Socket.localAddress(listener.number) ?? address
-    let shared = try OriginShared(script, listener)
+    let shared = try OriginShared(script, listener, watcher)
     self.shared = shared
     let ready = DispatchSemaphore(value: 0)
     let failure = Mutex<SystemError?>(nil)
@@ -81,6 +83,9 @@ package final class Origin: Sendable {
     shared.state.withLock { body(&$0.script) }
   }
 
+  /// Readable once a step has made the origin die; for a poller.
+  package var deathDescriptor: Int32 { shared.death.number }
+
   package var counters: OriginCounters { shared.state.withLock { $0.counters } }
 
   /// Every request with an X-Race-Id that was read completely, in order.
@@ -95,18 +100,35 @@ final class OriginShared: Sendable {
   struct State {
     var script: OriginScript
     var isStopping = false
+    /// A step has ended it.
+    var isDead = false
     var counters = OriginCounters()
     var ledger: [LedgerEntry] = []
   }
 
   let state: Mutex<State>
   let wakeup: Wakeup
+  let death: Wakeup
   let listener: Descriptor
+  let watcher: (@Sendable (OriginEvent) -> Void)?
 
-  init(_ script: OriginScript, _ listener: consuming Descriptor) throws(SystemError) {
+  init(
+    _ script: OriginScript, _ listener: consuming Descriptor, _ watcher: (@Sendable (OriginEvent) -> Void)?
+  ) throws(SystemError) {
     state = Mutex(State(script: script))
     self.listener = listener
+    self.watcher = watcher
     wakeup = try Wakeup()
+    death = try Wakeup()
+  }
+
+  var isOver: Bool { state.withLock { $0.isStopping || $0.isDead } }
+
+  /// Ends the origin's thread, and nobody can connect any more.
+  func die() {
+    state.withLock { $0.isDead = true }
+    Socket.stopListening(listener.number)
+    death.signal()
   }
 
   func count(_ body: (inout OriginCounters) -> Void) { state.withLock { body(&$0.counters) } }

@@ -14,6 +14,12 @@ final class OriginConnection {
     case trickling
     /// The response leaves as fast as the peer takes it.
     case writing
+    /// The next step is due.
+    case stepping
+    /// A step waits until the deadline; nothing is read.
+    case pausing
+    /// A step waits for bytes, and leaves them unread.
+    case awaitingBytes
     /// The origin has sent its FIN while idle, and reads on.
     case halfClosed
     /// The last response is sent, and so is a FIN; what still comes is dropped until the peer ends.
@@ -58,6 +64,17 @@ final class OriginConnection {
   var armed = Instant.distantFuture
   /// The peer has sent its FIN.
   var sawEnd = false
+
+  /// What is done with this connection, step by step; empty when it is served as the settings say.
+  var steps: [OriginStep] = []
+  var nextStep = 0
+  /// How often the steps went back.
+  var repeats = 0
+  var readsHeadOnly = false
+  /// Of the request whose head alone a step has read.
+  var unreadBody: OriginBody?
+
+  var followsSteps: Bool { !steps.isEmpty }
 
   enum Close {
     case no

@@ -8,6 +8,8 @@ package struct LedgerEntry: Equatable, Sendable {
     case died
     /// Read after the origin had half-closed the connection, so that no answer was possible.
     case halfClosed = "half-closed"
+    /// Read by a step; what came of it is in the steps.
+    case read
   }
 
   /// The request's X-Race-Id.
@@ -41,6 +43,14 @@ package struct LedgerEntry: Equatable, Sendable {
     }
     return result + "\""
   }
+}
+
+/// What an origin does, as it does it, for people to watch.
+package struct OriginEvent: Equatable, Sendable {
+  /// Number of the connection, from 1 on.
+  package var connection: Int
+  package var at: Instant
+  package var text: String
 }
 
 /// What an origin has done since its start.

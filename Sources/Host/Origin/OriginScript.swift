@@ -2,12 +2,12 @@ package import Core
 
 /// How a scripted origin behaves. Every field can be said as a verb, `name=value`; ``help`` lists them.
 package struct OriginScript: Equatable, Sendable {
-  /// A text that is no verb, or a verb with a value that it does not take.
+  /// A word that is no verb, or a verb with a value that it does not take.
   package struct VerbError: Error, Equatable, Sendable, CustomStringConvertible {
-    package var text: String
+    package var word: String
     package var fact: String
     package var fix: String
-    package var description: String { "'\(text)' \(fact); \(fix)" }
+    package var description: String { "\(word): \(fact); \(fix)" }
   }
 
   package enum IdleEnd: String, CaseIterable, Sendable {
@@ -46,6 +46,12 @@ package struct OriginScript: Equatable, Sendable {
     case tls
     /// Greets like an SSH server.
     case ssh
+    /// Greets like a mail server.
+    case smtp
+    /// Answers like Redis, and closes.
+    case redis
+    /// Answers with HTTP/2 frames, as a server that speaks nothing older.
+    case http2
   }
 
   /// Idle time before the origin ends a connection; nil for never.
@@ -76,106 +82,155 @@ package struct OriginScript: Equatable, Sendable {
   package var continues = true
   /// Draws jitter and deaths.
   package var seed: UInt64 = 1
+  /// What it does with its connections step by step; the settings above hold where there are no steps.
+  package var plan = OriginPlan()
 
   package init() {}
 
+  static let settings: [(name: String, takes: String, means: String)] = [
+    ("idle", "2s | never", "how long it keeps an idle connection"),
+    ("jitter", "25ms", "draws each idle time from idle plus or minus this"),
+    (
+      "at-idle", "close",
+      "what it does then: close (FIN), abort (RST), half-close (FIN, and reads on), half-close-abort (the same, and RST once "
+        + "it has read a request), farewell (an unasked 408, and FIN)"
+    ),
+    ("look", "yes | no", "whether it looks for a request before it does that"),
+    ("hint", "none | truthful | 5s", "the Keep-Alive: timeout=N that it sends, kept or not"),
+    ("requests", "100", "closes a connection after so many"),
+    ("announce", "yes | no", "whether the last response says Connection: close"),
+    ("delay", "10ms", "waits before it responds"),
+    ("head-pause", "5ms", "sends the head of a response byte by byte"),
+    ("truncate", "yes | no", "sends half of the body, then closes"),
+    ("status", "503", "the status of its responses"),
+    ("die", "close | abort | unread", "reads a request and closes or aborts; or closes it unread"),
+    ("share", "0.1", "share of the requests that meet this, all by default"),
+    ("speaks", "http | tls | ssh | smtp | redis | http2", "what it speaks"),
+    ("continue", "yes | no", "whether it answers Expect: 100-continue"),
+    ("seed", "1", "of the draws"),
+  ]
+
+  /// What can be said, for people.
   package static let help = """
-    idle=2s | idle=never        how long it keeps an idle connection
-    at-idle=close | abort | half-close | half-close-abort | farewell
-                                what it does then: FIN, RST, FIN and read on, FIN and RST once
-                                it has read a request, or an unasked 408 and FIN
-    look=yes | no               whether it looks for a request before it does that
-    jitter=25ms                 draws each idle time from idle plus or minus this
-    hint=none | truthful | 5s   the Keep-Alive: timeout=N that it sends
-    requests=100                closes a connection after so many
-    announce=yes | no           whether the last response says Connection: close
-    delay=10ms                  waits before it responds
-    head-pause=5ms              sends the head of a response byte by byte
-    die=close | abort | unread  reads a request and closes or aborts; or closes it unread
-    share=0.1                   share of the requests that meet this, all by default
-    truncate=yes | no           sends half of the body, then closes
-    speaks=http | tls | ssh     what it speaks
-    status=503                  the status of its responses
-    continue=yes | no           whether it answers Expect: 100-continue
-    seed=1                      of the draws
+    Settings; in the query of a request they hold for that one alone
+    (/?delay=20ms&die=close):
+    \(settings.map { line($0.name + "=", $0.takes, $0.means) }.joined(separator: "\n"))
+
+    Steps, for connections that are not just served:
+    \(OriginVerbs.steps.map { line($0.name, $0.takes, $0.means) }.joined(separator: "\n"))
+    \(line("2:  2-5:  7+:  *:", "", "the steps behind are for these connections, counted from 1"))
+    Behind its last step a connection is served as the settings say.
     """
 
-  /// - Parameter verbs: each `name=value`; a later one wins.
-  package init(verbs: some Sequence<String>) throws(VerbError) {
-    for verb in verbs { try apply(verb) }
+  /// A line of the help, or several: what a word means stands in a column of its own.
+  private static func line(_ name: String, _ takes: String, _ means: String) -> String {
+    let column = 28
+    let left = "  " + name + takes
+    var lines: [String] = []
+    var current = ""
+    for word in means.split(separator: " ") {
+      if !current.isEmpty, current.count + word.count + 1 > 76 - column {
+        lines.append(current)
+        current = ""
+      }
+      current += (current.isEmpty ? "" : " ") + word
+    }
+    lines.append(current)
+    let space = String(repeating: " ", count: column)
+    let first = left.count < column - 1 ? left + space.dropFirst(left.count) + lines.removeFirst() : left
+    return ([first] + lines.map { space + $0 }).joined(separator: "\n")
   }
 
-  /// Changes one field.
+  /// - Parameter verbs: settings, `name=value`, of which a later one wins, and steps.
+  package init(verbs: some Sequence<String>) throws(VerbError) {
+    try take(verbs.map { ($0, "") })
+  }
+
+  /// - Parameters:
+  ///   - text: of a file of verbs.
+  ///   - name: of that file, for what is wrong with it.
+  ///   - verbs: further ones, which win.
+  package init(file text: String, named name: String, verbs: some Sequence<String>) throws(VerbError) {
+    try take(try OriginVerbs.words(inFile: text, named: name))
+    try take(verbs.map { ($0, "") })
+  }
+
+  private mutating func take(_ words: [(word: String, place: String)]) throws(VerbError) {
+    for (word, place) in words {
+      do throws(VerbError) { try take(word) } catch {
+        throw VerbError(word: place + error.word, fact: error.fact, fix: error.fix)
+      }
+    }
+  }
+
+  private mutating func take(_ word: String) throws(VerbError) {
+    if let connections = try OriginVerbs.section(word) {
+      plan.sections.append(OriginPlan.Section(connections: connections, steps: []))
+      return
+    }
+    guard let step = try OriginVerbs.step(word) else { return try apply(word) }
+    guard plan.count < OriginPlan.stepLimit else {
+      throw VerbError(
+        word: word, fact: "is one step too many", fix: "repeat goes back; \(OriginPlan.stepLimit) are enough")
+    }
+    if plan.sections.isEmpty { plan.sections.append(OriginPlan.Section(connections: 1...Int.max, steps: [])) }
+    let last = plan.sections.count - 1
+    if let previous = plan.sections[last].steps.last, previous.isLast {
+      throw VerbError(
+        word: word, fact: "can never be reached: the connection is gone by then, or the steps go back before it",
+        fix: "move it before, or begin other connections with 2+:")
+    }
+    if case .again = step, !plan.sections[last].steps.contains(where: { if case .read = $0 { true } else { false } }) {
+      throw VerbError(word: word, fact: "has no read to go back to", fix: "write read before it")
+    }
+    plan.sections[last].steps.append(step)
+  }
+
+  /// Changes one setting.
   package mutating func apply(_ verb: String) throws(VerbError) {
     let parts = verb.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2 else {
-      throw VerbError(text: verb, fact: "is not a verb", fix: "write name=value, for instance idle=2s")
+    let names = Self.settings.map(\.name)
+    if parts.count == 2, names.contains(parts[0]) { return try apply(verb, parts[0], parts[1]) }
+    if names.contains(verb) {
+      let takes = Self.settings.first { $0.name == verb }?.takes ?? ""
+      throw VerbError(
+        word: verb, fact: "is a setting without a value", fix: "write \(verb)=VALUE, where VALUE is: \(takes)")
     }
-    try apply(parts[0], parts[1])
+    let near = OriginVerbs.nearest(to: parts[0], among: names + OriginVerbs.steps.map(\.name))
+    throw VerbError(
+      word: verb, fact: "is not a verb that the origin knows",
+      fix: near.map { "did you mean \($0)?" } ?? "photofinish origin --help lists them")
   }
 
-  private mutating func apply(_ name: String, _ value: String) throws(VerbError) {
+  private mutating func apply(_ verb: String, _ name: String, _ value: String) throws(VerbError) {
     switch name {
-    case "idle": idle = value == "never" ? nil : try Self.time(value)
-    case "at-idle": atIdle = try Self.choice(value)
-    case "look": looks = try Self.truth(value)
-    case "jitter": jitter = try Self.time(value)
+    case "idle": idle = value == "never" ? nil : try OriginVerbs.time(verb, value)
+    case "at-idle": atIdle = try OriginVerbs.choice(verb, value)
+    case "look": looks = try OriginVerbs.truth(verb, value)
+    case "jitter": jitter = try OriginVerbs.time(verb, value)
     case "hint":
       switch value {
       case "none": hint = .none
       case "truthful": hint = .truthful
-      default: hint = .seconds(Int(try Self.time(value).milliseconds / 1000))
+      default: hint = .seconds(Int(try OriginVerbs.time(verb, value).milliseconds / 1000))
       }
-    case "requests": requests = try Self.number(value, in: 1...Int.max)
-    case "announce": announcesClose = try Self.truth(value)
-    case "delay": delay = try Self.time(value)
-    case "head-pause": headPause = try Self.time(value)
-    case "die": death = try Self.choice(value) as Death
+    case "requests": requests = try OriginVerbs.number(verb, value, in: 1...Int.max)
+    case "announce": announcesClose = try OriginVerbs.truth(verb, value)
+    case "delay": delay = try OriginVerbs.time(verb, value)
+    case "head-pause": headPause = try OriginVerbs.time(verb, value)
+    case "die": death = try OriginVerbs.choice(verb, value) as Death
     case "share":
       guard let share = Double(value), (0...1).contains(share) else {
-        throw VerbError(text: value, fact: "is not a share", fix: "give a number from 0 to 1")
+        throw VerbError(word: verb, fact: "'\(value)' is not a share", fix: "give a number from 0 to 1")
       }
       deathShare = share
-    case "truncate": truncates = try Self.truth(value)
-    case "speaks": language = try Self.choice(value)
-    case "status": status = try Self.number(value, in: 200...599)
-    case "continue": continues = try Self.truth(value)
-    case "seed": seed = UInt64(try Self.number(value, in: 0...Int.max))
-    default:
-      throw VerbError(text: name, fact: "is not a verb that the origin knows", fix: "see photofinish origin --help")
+    case "truncate": truncates = try OriginVerbs.truth(verb, value)
+    case "speaks": language = try OriginVerbs.choice(verb, value)
+    case "status": status = try OriginVerbs.number(verb, value, in: 200...599)
+    case "continue": continues = try OriginVerbs.truth(verb, value)
+    case "seed": seed = UInt64(try OriginVerbs.number(verb, value, in: 0...Int.max))
+    default: preconditionFailure("every setting of the list is known")
     }
-  }
-
-  private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
-    _ value: String
-  ) throws(VerbError) -> Choice {
-    if let choice = Choice(rawValue: value) { return choice }
-    let all = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-    throw VerbError(text: value, fact: "is not among the choices", fix: "choose one of \(all)")
-  }
-
-  private static func time(_ value: String) throws(VerbError) -> Nanoseconds {
-    do { return try Nanoseconds(parsing: value) } catch {
-      throw VerbError(text: error.text, fact: error.fact, fix: error.fix)
-    }
-  }
-
-  private static func truth(_ value: String) throws(VerbError) -> Bool {
-    switch value {
-    case "yes": return true
-    case "no": return false
-    default: throw VerbError(text: value, fact: "is neither yes nor no", fix: "write yes or no")
-    }
-  }
-
-  private static func number(_ value: String, in range: ClosedRange<Int>) throws(VerbError) -> Int {
-    guard let number = Int(value), range.contains(number) else {
-      throw VerbError(
-        text: value, fact: "is not a number that fits",
-        fix: range.upperBound == .max
-          ? "give at least \(range.lowerBound)" : "give one from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
   }
 
   /// The script of one request: this one, changed by the verbs in the query of its target (`/?delay=20ms&die=close`).

@@ -33,9 +33,9 @@ struct YAMLFault {
     let line = self.line(place.line)
     if let (column, fix) = hint(line, place, problem + (context?.text ?? "")) {
       return SettingsProblem(
-        .error, at: SettingsPlace(line: place.line, column: column), fact: "is not YAML: \(problem)", fix: fix)
+        .error, at: SettingsPlace(line: place.line, column: column), fact: "this is not YAML: \(problem)", fix: fix)
     }
-    var fact = "is not YAML: \(problem)"
+    var fact = "this is not YAML: \(problem)"
     // Where the construct begins that went wrong is more telling than where it was noticed.
     if let context, context.mark.line < place.line {
       fact += ", \(context.text) that began in line \(context.mark.line)"

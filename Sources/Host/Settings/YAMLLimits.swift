@@ -30,7 +30,7 @@ enum YAMLLimits {
     else { return nil }
     let code = String(text[offset], radix: 16)
     return problem(
-      text, at: offset, "holds the control character 0x\(code.count == 1 ? "0" : "")\(code)",
+      text, at: offset, "the file holds the control character 0x\(code.count == 1 ? "0" : "")\(code)",
       fix: "settings are text; is this the right file?")
   }
 
@@ -61,7 +61,8 @@ enum YAMLLimits {
       // What can open a level of block style: "- ", "? ", ": ", and columns before them.
       if isIndentation, column > indentation {
         return problem(
-          text, at: offset, "is indented by more than \(indentation) columns", fix: "settings are not nested so deeply")
+          text, at: offset, "this line is indented by more than \(indentation) columns",
+          fix: "settings are not nested so deeply")
       }
       if ![0x20, 0x09, 0x2d, 0x3f, 0x3a].contains(byte) { isIndentation = false }
     }

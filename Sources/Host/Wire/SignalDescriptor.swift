@@ -21,11 +21,17 @@ package struct SignalDescriptor: ~Copyable {
     return number > 0 ? number : nil
   }
 
-  /// Waits for one.
-  package borrowing func wait() throws(SystemError) {
-    var poller = try Poller(batch: 1)
+  /// Waits for one, or for another descriptor to become readable; returns the signal.
+  @discardableResult
+  package borrowing func wait(orUntilReadable other: Int32? = nil) throws(SystemError) -> Int32? {
+    var poller = try Poller(batch: 2)
     try poller.register(number, for: .readable, trigger: .level, token: 0)
-    while take() == nil { _ = poller.wait(atMost: nil) }
+    if let other { try poller.register(other, for: .readable, trigger: .level, token: 1) }
+    while true {
+      if let signal = take() { return signal }
+      let count = poller.wait(atMost: nil)
+      for index in 0..<count where poller.token(at: index) == 1 { return nil }
+    }
   }
 
   /// Makes the end of the parent a SIGTERM for this process.

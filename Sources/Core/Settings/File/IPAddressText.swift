@@ -24,23 +24,23 @@ package enum IPAddressText {
     let characters = Array(text)
     let gap = characters.indices.dropLast().first { characters[$0] == ":" && characters[$0 + 1] == ":" }
     guard let gap else {
-      let bytes = groups(text[...])
+      let bytes = groups(text[...], mayEndInIPv4: true)
       return bytes?.count == 16 ? bytes : nil
     }
-    guard let head = groups(Substring(String(characters[..<gap]))),
-      let tail = groups(Substring(String(characters[(gap + 2)...]))), head.count + tail.count <= 14
+    guard let head = groups(Substring(String(characters[..<gap])), mayEndInIPv4: false),
+      let tail = groups(Substring(String(characters[(gap + 2)...])), mayEndInIPv4: true), head.count + tail.count <= 14
     else { return nil }
     return head + [UInt8](repeating: 0, count: 16 - head.count - tail.count) + tail
   }
 
-  /// The bytes of groups between single colons; the last may be an IPv4 address. None of an empty text.
-  private static func groups(_ text: Substring) -> [UInt8]? {
+  /// The bytes of groups between single colons; the last of the address may be an IPv4 address. None of an empty text.
+  private static func groups(_ text: Substring, mayEndInIPv4: Bool) -> [UInt8]? {
     guard !text.isEmpty else { return [] }
     var bytes: [UInt8] = []
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     for (index, part) in parts.enumerated() {
       if part.contains(".") {
-        guard index == parts.count - 1, let address = parseIPv4(part) else { return nil }
+        guard mayEndInIPv4, index == parts.count - 1, let address = parseIPv4(part) else { return nil }
         bytes += address
       } else {
         guard (1...4).contains(part.utf8.count), part.utf8.allSatisfy({ ByteClass.hexadecimalValue($0) != nil }),
@@ -80,6 +80,14 @@ extension AddressBlock {
         text: text, fact: "is not a block of IP addresses", fix: "write for instance 10.0.0.0/8, 192.0.2.1 or fd00::/8")
     }
     let length = parts.count == 2 ? Int(parts[1]) : bytes.count * 8
+    // The addresses of clients come as IPv4 where they are that.
+    let mapped: [UInt8] = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
+    if let length, bytes.count == 16, (96...128).contains(length), bytes.starts(with: mapped),
+      let block = AddressBlock(bytes: Array(bytes[12...]), prefixLength: length - 96)
+    {
+      self = block
+      return
+    }
     guard let length, let block = AddressBlock(bytes: bytes, prefixLength: length) else {
       throw QuantityError(
         text: text, fact: "has a prefix length that does not fit",

@@ -14,7 +14,7 @@ enum NearestName {
     }
     guard let best, best.distance <= max(1, max(typed.count, best.name.count) / 3) else {
       // A part of a longer name: `idle` for `client-idle`.
-      return typed.count >= 4 ? names.first { $0.lowercased().contains(String(typed)) } : nil
+      return typed.count >= 3 ? names.first { $0.lowercased().contains(String(typed)) } : nil
     }
     return best.name
   }

@@ -48,7 +48,7 @@ enum RouteChecks {
   private static func checkReachable(_ routes: [RouteSettings], _ reader: inout SettingsReader) {
     var owners: [Way: Int] = [:]
     var count = 0
-    for (index, route) in routes.enumerated() {
+    for (index, route) in routes.enumerated() where !reader.hasErrors(in: "routes[\(index + 1)]") {
       let hosts: [RouteMatch.HostPattern?] = route.match.hosts.isEmpty ? [nil] : route.match.hosts
       let paths: [RouteMatch.PathPattern?] = route.match.paths.isEmpty ? [nil] : route.match.paths
       count += hosts.count * paths.count

@@ -160,7 +160,7 @@ enum RouteSchema {
   private static var method: SettingsForm<String> {
     SettingsForm<String>.token("a method, for instance GET").checked { method in
       method == method.uppercased()
-        ? nil : ("is not in capitals", "write \(method.uppercased()); methods are case-sensitive")
+        ? nil : ("is not in capitals", "write it in capitals; methods are case-sensitive")
     }
   }
 

@@ -58,9 +58,11 @@ enum SettingsAssembly {
   // MARK: - Routes
 
   private static func routes(_ draft: SettingsDraft, _ reader: inout SettingsReader) -> [RouteSettings] {
-    draft.routes.enumerated().compactMap { index, route in
+    // Names are unique: they are the keys of a map.
+    let upstreams = Dictionary(uniqueKeysWithValues: draft.upstreams.enumerated().map { ($0.element.name, $0.offset) })
+    return draft.routes.enumerated().compactMap { index, route in
       let subject = "routes[\(index + 1)]"
-      guard let action = action(route, draft.upstreams.map(\.name), subject, &reader) else { return nil }
+      guard let action = action(route, upstreams, subject, &reader) else { return nil }
       var settings = RouteSettings(name: route.name ?? "route-\(index + 1)", action: action)
       settings.match.hosts = route.hosts
       settings.match.paths = route.exactPaths.map { .exact($0) } + route.prefixes.map { .prefix($0) }
@@ -76,9 +78,12 @@ enum SettingsAssembly {
     }
   }
 
+  /// Names of upstreams that an unknown one is compared with.
+  private static let namesCompared = 50
+
   /// The one thing that becomes of the route's requests.
   private static func action(
-    _ route: RouteDraft, _ names: [String], _ subject: String, _ reader: inout SettingsReader
+    _ route: RouteDraft, _ upstreams: [String: Int], _ subject: String, _ reader: inout SettingsReader
   ) -> RouteAction? {
     let actions = ["to", "redirect", "respond"]
     let given = actions.filter { reader.has("\(subject).\($0)") }
@@ -98,7 +103,8 @@ enum SettingsAssembly {
         reader.report(
           of: "\(subject).\(rewrites[1])", "stands beside '\(rewrites[0])'", fix: "keep one way to rewrite the path")
       }
-      guard let index = names.firstIndex(of: name) else {
+      guard let index = upstreams[name] else {
+        let names = upstreams.sorted { $0.value < $1.value }.prefix(namesCompared).map(\.key)
         let fix = names.isEmpty ? "add it to 'upstreams'" : NearestName.fix(name, among: names, called: "there are")
         reader.report(of: "\(subject).to", "there is no upstream of this name", fix: fix)
         return nil

@@ -1,24 +1,26 @@
 /// Combinations that are impossible (errors) or harmful (warnings).
 enum SettingsChecks {
   static func check(_ settings: ProxySettings, _ draft: SettingsDraft, _ reader: inout SettingsReader) {
-    checkListeners(settings.listeners, &reader)
-    checkTimeouts(settings.timeouts, settings.routes, &reader)
+    // What could not be read is not as the file has it.
+    if !reader.hasErrors(in: "listen") { checkListeners(settings.listeners, &reader) }
+    if !reader.hasErrors(in: "timeouts") { checkTimeouts(settings.timeouts, settings.routes, &reader) }
     if let behind = settings.behind { checkBehind(behind, settings, &reader) }
     checkWhereRequestsGo(settings, &reader)
     for upstream in settings.upstreams { UpstreamChecks.check(upstream, settings, &reader) }
     RouteChecks.check(settings, draft, &reader)
-    checkLimits(settings.limits, &reader)
-    checkLogs(settings.logs, &reader)
+    if !reader.hasErrors(in: "limits") { checkLimits(settings.limits, &reader) }
+    if !reader.hasErrors(in: "logs") { checkLogs(settings.logs, &reader) }
     checkTrust(settings, &reader)
   }
 
   private static func checkListeners(_ listeners: [ListenerSettings], _ reader: inout SettingsReader) {
+    var seen: Set<ListenAddress> = []
     for (index, listener) in listeners.enumerated() {
       let subject = listeners.count == 1 && !reader.has("listen[1]") ? "listen" : "listen[\(index + 1)]"
       if case .tcp(_, 0) = listener.address {
         // Any free port, each time another: for tests.
-      } else if listeners[..<index].contains(where: { $0.address == listener.address }) {
-        reader.report(of: subject, "\(listener.address.text) stands here twice", fix: "leave one out")
+      } else if !seen.insert(listener.address).inserted {
+        reader.report(of: subject, "this address stands here twice", fix: "leave one out")
       }
       if case .required(let from) = listener.proxyProtocol, from.isEmpty, !listener.address.isLocal {
         reader.warn(

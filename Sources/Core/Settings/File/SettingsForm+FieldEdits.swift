@@ -148,7 +148,7 @@ extension SettingsForm<[FieldValue]> {
     do throws(QuantityError) {
       return FieldValue(name: entry.key, parts: try FieldEdit.parts(parsing: scalar.text))
     } catch {
-      reader.report("\(SettingsReader.shown(scalar)) \(error.fact)", fix: error.fix)
+      reader.report(scalar, error)
       return nil
     }
   }

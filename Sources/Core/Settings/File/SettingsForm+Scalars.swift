@@ -13,7 +13,7 @@ extension SettingsForm {
         do throws(QuantityError) {
           return try parse(scalar.text)
         } catch {
-          reader.report("\(SettingsReader.shown(scalar)) \(error.fact)", fix: error.fix)
+          reader.report(scalar, error)
           return nil
         }
       },

@@ -6,22 +6,17 @@ package struct SettingsReader {
   private var places: [String: SettingsPlace] = [:]
   /// Places of values that are known to be missing, of which nothing more is said.
   private var missing: Set<SettingsPlace> = []
-  private var silenced: [SettingsProblem] = []
+  /// Keys with errors, and all keys around them.
+  private var faulty: Set<String> = []
   /// Where the value stands that is being read.
   private(set) var place = SettingsPlace.start
 
   package init() {}
 
-  var errorCount: Int { problems.count { $0.severity == .error } }
+  private(set) var errorCount = 0
 
   /// Whether there are errors about this key, or about keys within it.
-  func hasErrors(in subject: String) -> Bool {
-    (problems + silenced).contains { problem in
-      guard problem.severity == .error, problem.subject.hasPrefix(subject) else { return false }
-      let next = problem.subject.dropFirst(subject.count).first
-      return next == nil || next == "." || next == "["
-    }
-  }
+  func hasErrors(in subject: String) -> Bool { faulty.contains(subject) }
 
   /// The path of the value that is being read, such as `upstreams.app.pool`.
   var subject: String { path.joined(separator: ".") }
@@ -95,11 +90,19 @@ package struct SettingsReader {
   }
 
   private mutating func append(_ problem: SettingsProblem) {
-    guard !missing.contains(problem.place) else {
-      silenced.append(problem)
-      return
+    if problem.severity == .error {
+      errorCount += 1
+      noteFault(problem.subject)
     }
+    guard !missing.contains(problem.place) else { return }
     problems.append(problem)
+  }
+
+  private mutating func noteFault(_ subject: String) {
+    var subject = subject[...]
+    while faulty.insert(String(subject)).inserted, let end = subject.lastIndex(where: { $0 == "." || $0 == "[" }) {
+      subject = subject[..<end]
+    }
   }
 
   // MARK: - Scalars
@@ -141,6 +144,14 @@ package struct SettingsReader {
       }
     }
     return result + "'"
+  }
+
+  /// Tells what is wrong with a scalar. What the error says of the text is left out where the environment is in it.
+  mutating func report(_ scalar: SettingsNode.Scalar, _ error: QuantityError) {
+    let quotesText = scalar.text != scalar.written && error.fact.contains("'")
+    report(
+      "\(Self.shown(scalar)) \(quotesText ? "is not valid with what the environment has for it" : error.fact)",
+      fix: error.fix)
   }
 
   /// Scalars of a value that a message shows.

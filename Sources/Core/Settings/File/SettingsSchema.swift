@@ -134,6 +134,9 @@ enum SettingsSchema {
           }
           return []
         }
+        if let extra = entries.dropFirst(upstreamLimit).first {
+          reader.report("there are more than \(upstreamLimit) upstreams", fix: "leave some out", at: extra.keyPlace)
+        }
         return entries.prefix(upstreamLimit).map { entry in
           var upstream = UpstreamSettings()
           upstream.name = entry.key
@@ -171,6 +174,9 @@ enum SettingsSchema {
             reader.report("is not a list", fix: "begin each route with '- ', for instance - to: app")
           }
           return []
+        }
+        if let extra = items.dropFirst(routeLimit).first {
+          reader.report("there are more than \(routeLimit) routes", fix: "leave some out", at: extra.place)
         }
         return items.prefix(routeLimit).enumerated().map { index, item in
           var route = RouteDraft()

@@ -25,15 +25,16 @@ enum UpstreamChecks {
       }
       return
     }
+    var seen: Set<OriginAddress> = []
     for (index, one) in upstream.servers.enumerated() {
-      if upstream.servers[..<index].contains(where: { $0.origin == one.origin }) {
+      if !seen.insert(one.origin).inserted {
         reader.report(
-          of: server(index), "\(one.origin.text) stands here twice",
+          of: server(index), "this server stands here twice",
           fix: "leave one out; 'weight' gives it a larger share")
       }
       if !reader.hasErrors(in: "listen"), settings.listeners.contains(where: { one.origin.isReached(at: $0.address) }) {
         reader.report(
-          of: server(index), "\(one.origin.text) is where this proxy listens: it would ask itself",
+          of: server(index), "this is where the proxy itself listens",
           fix: "name another port")
       }
     }
@@ -60,9 +61,17 @@ enum UpstreamChecks {
           fix: "leave it out, which makes it \((keepsIdle - margin).text)")
       }
     }
-    guard !upstream.pool.reuse else { return }
-    let idle = ["idle-connections", "idle-age", "connection-age", "requests-per-connection"].map { "pool.\($0)" }
-    for key in idle + ["keeps-idle", "idle-window"] where reader.has("\(subject).\(key)") {
+    let pool = upstream.pool
+    guard !pool.reuse else { return }
+    let standard = UpstreamSettings.PoolLimits()
+    let keys = [
+      ("pool.idle-connections", pool.idleConnections != standard.idleConnections),
+      ("pool.idle-age", pool.idleAge != standard.idleAge && upstream.keepsIdle == nil),
+      ("pool.connection-age", pool.connectionAge != standard.connectionAge),
+      ("pool.requests-per-connection", pool.requestsPerConnection != standard.requestsPerConnection),
+      ("keeps-idle", upstream.keepsIdle != nil),
+    ]
+    for (key, isSet) in keys where isSet {
       reader.warn(
         of: "\(subject).\(key)", "has no effect: 'pool.reuse' is off, so no connection is ever idle",
         fix: "leave one of the two out")
@@ -79,7 +88,12 @@ enum UpstreamChecks {
           fix: "make 'interval' at least as long as 'timeout'")
       }
       if health.path == nil {
-        for key in ["method", "host", "statuses"] where reader.has("\(subject).health.\(key)") {
+        let standard = ActiveHealthSettings()
+        let keys = [
+          ("method", health.method != standard.method), ("host", health.host != nil),
+          ("statuses", health.statuses != standard.statuses),
+        ]
+        for (key, isSet) in keys where isSet {
           reader.report(
             of: "\(subject).health.\(key)", "has no effect: only a connection is opened", fix: "name a 'path'")
         }
@@ -102,14 +116,19 @@ enum UpstreamChecks {
 
   static func checkRetry(_ retry: RetrySettings, _ subject: String, _ reader: inout SettingsReader) {
     if retry.limit == 0 {
+      let standard = RetrySettings()
       let keys = [
-        "statuses", "honours-idempotency-key", "base-backoff", "longest-backoff", "longest-retry-after",
+        ("statuses", retry.statuses != standard.statuses),
+        ("honours-idempotency-key", retry.honoursIdempotencyKey),
+        ("base-backoff", retry.baseBackoff != standard.baseBackoff),
+        ("longest-backoff", retry.longestBackoff != standard.longestBackoff),
+        ("longest-retry-after", retry.longestRetryAfter != standard.longestRetryAfter),
       ]
-      if let key = keys.first(where: { reader.has("\(subject).\($0)") }) {
+      if let key = keys.first(where: \.1)?.0 {
         reader.warn(
           of: "\(subject).\(key)", "has no effect: there are no retries", fix: "add a 'limit', for instance limit: 1")
       }
-    } else if retry.statuses.isEmpty {
+    } else if retry.statuses.isEmpty, !reader.hasErrors(in: "\(subject).statuses") {
       reader.report(
         of: "\(subject).statuses", "is empty, so nothing is retried", fix: "name statuses, or write retry: off")
     }

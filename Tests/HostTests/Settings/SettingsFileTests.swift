@@ -1,0 +1,145 @@
+import Core
+import Foundation
+import Host
+import Support
+import Testing
+
+struct SettingsFileTests {
+  private func settings(_ text: String) throws -> ProxySettings { try SettingsFixtures.parse(text).get().settings }
+
+  private static let app = "upstreams:\n  app: http://127.0.0.1:3000\n"
+
+  // MARK: - What a file comes to
+
+  @Test func takesDefaultsForWhatIsLeftOut() throws {
+    var expected = ProxySettings()
+    expected.listeners = [ListenerSettings(.tcp(host: "127.0.0.1", port: 8080))]
+    expected.threads = Machine.availableProcessors
+    expected.upstreams[0].name = "app"
+    expected.upstreams[0].origins = [.tcp(host: "127.0.0.1", port: 3000)]
+    #expect(try settings(Self.app) == expected)
+  }
+
+  @Test(arguments: [
+    ("", 75, 65), ("timeouts: {client-idle: 40s}", 40, 30), ("timeouts: {client-idle: 4s}", 4, 0),
+    ("timeouts: {advertised-idle: 90s}", 100, 90), ("timeouts: {advertised-idle: off}", 75, 0),
+    ("behind: aws-alb", 80, 70), ("behind: envoy", 3_620, 3_610),
+    ("behind: caddy\ntimeouts: {client-idle: 200s}", 200, 190),
+    ("behind: caddy\ntimeouts: {advertised-idle: off}", 140, 0),
+  ])
+  func holdsClientsLongerThanItTells(_ text: String, _ clientIdle: Int64, _ advertised: UInt32) throws {
+    let timeouts = try settings(Self.app + text).timeouts
+    #expect(timeouts.clientIdle == .seconds(clientIdle))
+    #expect(timeouts.advertisedIdleSeconds == advertised)
+  }
+
+  @Test(arguments: FrontProxy.known)
+  func holdsClientsLongerThanWhatStandsBefore(_ front: FrontProxy) throws {
+    let settings = try settings(Self.app + "behind: \(front.name)")
+    #expect(settings.timeouts.clientIdle > front.keepsIdle + FrontProxy.leastGrace)
+    let undercut = SettingsFixtures.parse(
+      Self.app + "behind: \(front.name)\ntimeouts: {client-idle: \(front.keepsIdle.text)}")
+    #expect(SettingsFixtures.messages(undercut).first?.contains("is no longer than \(front.title) keeps") == true)
+  }
+
+  @Test(arguments: [
+    ("node", 4_500), ("gunicorn", 1_500), ("60s", 57_000), ("200ms", 100), ("nginx", 60_000),
+  ])
+  func usesNoConnectionThatItsServersAreKnownToClose(_ keeps: String, _ milliseconds: Int64) throws {
+    let text = "upstreams:\n  app: {servers: \"http://127.0.0.1:3000\", keeps-idle: \(keeps)}\n"
+    #expect(try settings(text).upstream.pool.idleAge == .milliseconds(milliseconds))
+  }
+
+  @Test func readsTextsAsTheyAre() throws {
+    let text = """
+      upstreams: {app: "http://h"}
+      routes:
+        - respond:
+            status: 200
+            body: |
+              {"a": [1, 2]}  # no comment
+                & *not an alias
+        - {paths: /t, to: app, request-fields: {set: {A: "{{x}} ${E:-e} $${{E}} {host}-{host}"}}}
+      """
+    let routes = try settings(text).routes
+    guard case .respond(let response) = routes[0].action else { throw TestFailure("no response") }
+    #expect(String(decoding: response.body, as: UTF8.self) == "{\"a\": [1, 2]}  # no comment\n  & *not an alias\n")
+    #expect(
+      routes[1].requestEdits == [.set(name: "A", value: [.text("{x} e ${E} "), .host, .text("-"), .host])])
+  }
+
+  private struct TestFailure: Error {
+    init(_ text: String) {}
+  }
+
+  // MARK: - Reading
+
+  @Test func readsAFileByItsPath() throws {
+    let path = "\(SettingsFixtures.directory)/five-lines.yaml"
+    let loaded = try SettingsFile.load(path: path).get()
+    #expect(loaded.settings.upstream.name == "app" && loaded.warnings.isEmpty && loaded.file == path)
+  }
+
+  @Test(arguments: [
+    ("/no/such/file", "/no/such/file: the file cannot be read: No such file or directory; check the path"),
+    ("/tmp", "/tmp: the file cannot be read: Is a directory; name a file in it"),
+    ("/dev/zero", "/dev/zero: the file is larger than 1048576 bytes; settings are not so large"),
+  ])
+  func saysWhyAFileCannotBeRead(_ path: String, _ message: String) {
+    #expect(SettingsFixtures.messages(SettingsFile.load(path: path)) == [message])
+  }
+
+  @Test func tellsNoMoreThanTheLimit() {
+    let text = (0..<250).map { "unknown-\($0): 1\n" }.joined()
+    guard case .failure(let errors) = SettingsFixtures.parse(text) else {
+      Issue.record("it was taken")
+      return
+    }
+    #expect(errors.problems.count == SettingsProblem.limit)
+    // One more: there is no upstream.
+    #expect(errors.untoldCount == 151 && errors.lines.last == "test.yaml: and 151 more")
+  }
+
+  // MARK: - Example and reference
+
+  @Test func theExampleIsValid() throws {
+    let loaded = try SettingsFixtures.parse(SettingsExample.text).get()
+    #expect(loaded.warnings == [])
+  }
+
+  /// Taking the marks off all settings leaves a valid file, and it has every key.
+  @Test func theExampleShowsEveryKey() throws {
+    let lines = SettingsExample.text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+      guard let mark = line.firstIndex(of: "#"), line[..<mark].allSatisfy({ $0 == " " }) else { return String(line) }
+      let rest = line[line.index(after: mark)...]
+      let isProse = rest.hasPrefix(" ") && !rest.hasPrefix("  ")
+      return isProse ? String(line) : String(line[..<mark]) + rest
+    }
+    let text = lines.joined(separator: "\n")
+    let loaded = try SettingsFixtures.parse(text).get()
+    #expect(loaded.settings.routes.count == 4 && loaded.settings.behind != nil)
+    let root = try YAMLReader.read(Array(text.utf8)).get()
+    for key in SettingsParser.keys { #expect(keys(of: root).contains(key.name), "\(key.name)") }
+    let pool = try #require(SettingsParser.keys.first { $0.name == "upstreams" }?.keys.first { $0.name == "pool" })
+    for key in pool.keys { #expect(text.contains("      \(key.name): "), "\(key.name)") }
+  }
+
+  private func keys(of node: SettingsNode) -> [String] {
+    guard case .map(let entries) = node.content else { return [] }
+    return entries.map(\.key)
+  }
+
+  @Test func theManualHasTheReference() throws {
+    let root = URL(filePath: BuiltProgram.fixtures).deletingLastPathComponent().deletingLastPathComponent()
+    let page = try String(contentsOf: root.appending(path: "docs/manual/settings.md"), encoding: .utf8)
+    #expect(page == SettingsReference.text, "run 'photofinish settings --reference > docs/manual/settings.md'")
+  }
+
+  @Test func theManualHasTheFiguresOfWhatStandsBefore() throws {
+    let root = URL(filePath: BuiltProgram.fixtures).deletingLastPathComponent().deletingLastPathComponent()
+    let page = try String(contentsOf: root.appending(path: "docs/manual/behind.md"), encoding: .utf8)
+    for front in FrontProxy.known {
+      #expect(page.contains("| `\(front.name)` | \(front.keepsIdle.milliseconds / 1_000) s"), "\(front.name)")
+    }
+  }
+}
