@@ -78,6 +78,7 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   private let isLive: Bool
   private var judged: [JudgedConnection] = []
   private var losses = LossWindows()
+  private var timers = TimerWatch()
   /// What the last packet belonged to; nil when to no connection.
   package private(set) var lastPlace: PacketPlace?
 
@@ -227,15 +228,7 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   /// What ``CaptureReport`` does for all findings at the end, as far as it can be done for one.
   private mutating func settle(_ finding: inout CaptureFinding) {
     finding.number = findings.count + dropped + 1
-    if finding.finding.kind == .closedWhileHandling, let length = finding.duration, length >= .milliseconds(500),
-      let round = CaptureReport.roundLength(near: length)
-    {
-      finding.finding.kind = .serverTimer
-      finding.finding.confidence = .likely
-      finding.finding.evidence.append(
-        EvidenceItem(
-          text: "the time is \(Display.duration(length)), within a hundredth of \(Display.duration(round))"))
-    }
+    timers.recognise(&finding)
     if let server = servers[finding.server] {
       finding.finding.remedy = CaptureReport.remedy(for: finding, server: server)
     }

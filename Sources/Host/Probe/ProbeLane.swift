@@ -98,7 +98,9 @@ struct ProbeLane: ~Copyable {
     case .handshaking where now >= started.advanced(by: ProbeLane.connectLimit):
       end(.handshake("it was not complete within \(ProbeLane.connectLimit.spoken)"))
     case .exchanging where now >= askedAt.advanced(by: ProbeLane.answerLimit):
-      end(.noAnswer("no complete answer came within \(ProbeLane.answerLimit.spoken)"))
+      end(
+        .noAnswer(
+          "no complete answer came within \(ProbeLane.answerLimit.spoken); give a path that is answered at once"))
     case .pausing, .late, .connecting, .handshaking, .exchanging, .waiting, .done: break
     }
   }

@@ -123,6 +123,12 @@ import Testing
     #expect(unharmed.map(\.finding.kind) == [.crossingFIN, .crossingFIN])
   }
 
+  /// The first two closes of a timer are closes; the third, after the same time, is a timer's.
+  @Test func recognisesATimerAtItsThirdClose() throws {
+    let (told, _) = try live("server-timer.client", PacketKeeper.Limits())
+    #expect(told.map(\.finding.kind) == [.closedWhileHandling, .closedWhileHandling, .serverTimer])
+  }
+
   /// Without another packet, time alone must bring the verdict.
   @Test func judgesWhenTimePasses() throws {
     let packets = try PacketList(CaptureFixtures.bytes("refused.client"))
