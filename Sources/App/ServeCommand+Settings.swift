@@ -1,6 +1,7 @@
 import ArgumentParser
 import Core
 import Host
+import Logging
 
 extension ServeCommand {
   /// The settings of the file, if there is one, with the flags that are given. What starting and reloading take.
@@ -15,6 +16,29 @@ extension ServeCommand {
       return applied(to: SettingsFile.Loaded(settings: settings, warnings: [], file: "the flags"), "the flags")
     }
     return SettingsFile.load(path: settingsFile).flatMap { applied(to: $0, "\(settingsFile) and the flags") }
+  }
+
+  /// Takes over what the file says now, with the same flags. Settings that are refused change nothing.
+  func reload(_ proxy: Proxy, _ log: Logger) {
+    guard let settingsFile else {
+      log.info("SIGHUP: the settings come from the command line, so there is nothing to reload")
+      return
+    }
+    let before = proxy.settings
+    switch load() {
+    case .failure(let errors):
+      for line in errors.lines { log.error("\(line)") }
+      log.error("\(settingsFile) is refused, the old settings stay")
+    case .success(let loaded):
+      for line in loaded.warningLines { log.warning("\(line)") }
+      do throws(Proxy.StartError) {
+        for note in try proxy.reload(loaded.settings) { log.notice("\(note)") }
+        if loaded.settings.logs != before.logs { log.notice("logs: changes are taken up at the next start") }
+        log.info("\(settingsFile) is taken over")
+      } catch {
+        log.error("\(settingsFile) is refused, the old settings stay: \(error.description)")
+      }
+    }
   }
 
   /// - Parameter place: where settings come from that do not go together, as messages have it.

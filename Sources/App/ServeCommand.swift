@@ -25,13 +25,14 @@ struct ServeCommand: ParsableCommand {
 
       SIGNALS
         TERM, INT   stop accepting, finish what is under way; again: exit at once
+        HUP         read the settings file anew; one that is not valid is refused, and the old settings stay
         USR1        open the access log file anew (after a rotation)
         USR2        write pools, idle windows and counters to the log
 
       EXIT CODES
         0  ended by a signal
         1  cannot start (the line on standard error says why), or ended by a second signal
-        64 wrong usage
+        2  wrong usage
       """)
 
   @Option(
@@ -156,7 +157,7 @@ struct ServeCommand: ParsableCommand {
           log.error("the access log cannot be opened anew, the old file stays in use: \(error)")
         }
       case .reload:
-        log.info("SIGHUP: the settings come from the command line, so there is nothing to reload")
+        reload(proxy, log)
       case .terminate:
         log.info("stopping: no new connections; what is under way has \(proxy.settings.timeouts.drain.text)")
         errors.flush()

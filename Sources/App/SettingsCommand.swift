@@ -19,7 +19,7 @@ struct SettingsCommand: ParsableCommand {
       EXIT CODES
         0  printed
         1  the file is not valid (standard error says why)
-        64 wrong usage
+        2  wrong usage
       """)
 
   @Flag(help: "Print a settings file with comments.")

@@ -20,7 +20,7 @@ struct ValidateCommand: ParsableCommand {
       EXIT CODES
         0  every file is valid (with --strict: and without warnings)
         1  a file is not
-        64 wrong usage
+        2  wrong usage
       """)
 
   enum Output: String, ExpressibleByArgument, CaseIterable {

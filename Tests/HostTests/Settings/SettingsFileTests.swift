@@ -100,6 +100,41 @@ struct SettingsFileTests {
     #expect(errors.untoldCount == 151 && errors.lines.last == "test.yaml: and 151 more")
   }
 
+  // MARK: - Completeness
+
+  /// A field that is added to the settings and has no key fails here.
+  @Test func everyFieldHasAKey() throws {
+    func count(_ value: Any) -> Int { Mirror(reflecting: value).children.count }
+    func keys(_ path: String...) throws -> Int {
+      var level = SettingsParser.keys
+      for name in path { level = try #require(level.first { $0.name == name }?.keys) }
+      return level.count
+    }
+    #expect(try keys() == count(ProxySettings()))
+    #expect(try keys("timeouts") == count(ProxySettings.Timeouts()))
+    #expect(try keys("limits") == count(ProxySettings.Limits()))
+    #expect(try keys("forwarding") == count(ForwardingSettings()))
+    #expect(try keys("guards") == count(GuardSettings()))
+    #expect(try keys("logs") == count(LogSettings()))
+    #expect(try keys("resolver") == count(ResolverSettings()))
+    #expect(try keys("listen") == count(ListenerSettings(.tcp(host: "", port: 0))))
+    // The name of an upstream is the key above it.
+    #expect(try keys("upstreams") == count(UpstreamSettings()) - 1)
+    #expect(try keys("upstreams", "servers") == count(ServerSettings(origin: .unix(path: "/"))))
+    #expect(try keys("upstreams", "pool") == count(UpstreamSettings.PoolLimits()))
+    #expect(try keys("upstreams", "replay") == count(UpstreamSettings.ReplaySettings()))
+    #expect(try keys("upstreams", "retry") == count(RetrySettings()))
+    #expect(try keys("upstreams", "health") == count(ActiveHealthSettings()))
+    #expect(try keys("upstreams", "ejection") == count(EjectionSettings()))
+    #expect(try keys("upstreams", "sticky") == count(StickyCookie(name: "a")))
+    // Matches are spread out, paths of two kinds; actions are three keys, and three ways to rewrite.
+    let route = RouteSettings(name: "a", action: .forward(upstream: 0, rewrite: .none))
+    #expect(try keys("routes") == count(route) - 1 + count(route.match) + 1 - 1 + 3 + 3)
+    #expect(try keys("routes", "timeouts") == count(RouteSettings.Timeouts()))
+    #expect(try keys("routes", "redirect") == count(Redirect()) + 2)
+    #expect(try keys("routes", "respond") == count(FixedResponse(status: 200)))
+  }
+
   // MARK: - Example and reference
 
   @Test func theExampleIsValid() throws {

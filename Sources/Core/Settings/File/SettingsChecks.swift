@@ -11,6 +11,12 @@ enum SettingsChecks {
     if !reader.hasErrors(in: "limits") { checkLimits(settings.limits, &reader) }
     if !reader.hasErrors(in: "logs") { checkLogs(settings.logs, &reader) }
     checkTrust(settings, &reader)
+    if settings.resolver.minimumTTL > settings.resolver.maximumTTL {
+      reader.report(
+        of: reader.has("resolver.shortest-ttl") ? "resolver.shortest-ttl" : "resolver.longest-ttl",
+        "the shortest (\(settings.resolver.minimumTTL.text)) is longer than the longest (\(settings.resolver.maximumTTL.text))",
+        fix: "make 'shortest-ttl' shorter or 'longest-ttl' longer")
+    }
   }
 
   private static func checkListeners(_ listeners: [ListenerSettings], _ reader: inout SettingsReader) {

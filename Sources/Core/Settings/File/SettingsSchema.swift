@@ -36,6 +36,9 @@ enum SettingsSchema {
         SettingsKey(
           "forwarding", \.settings.forwarding, GeneralSchema.forwarding.form(standard: .init()),
           "What the servers are told about the way of a request."),
+        SettingsKey(
+          "resolver", \.settings.resolver, ResolverSchema.section.form(standard: .init()),
+          "How the names of servers are resolved."),
         SettingsKey("logs", \.settings.logs, GeneralSchema.logs.form(standard: .init()), "What is written."),
         SettingsKey(
           "threads", \.settings.threads, threadsForm, standard: "auto",
@@ -45,7 +48,12 @@ enum SettingsSchema {
         "server": "did you mean 'listen', 'upstreams' or 'routes'?",
         "servers": "write 'upstreams' with a name and 'servers' below it",
         "upstream": "did you mean 'upstreams'?", "bind": "did you mean 'listen'?", "port": "did you mean 'listen'?",
-        "location": "did you mean 'routes'?", "tls": "TLS is not spoken yet; let something before this proxy end it",
+        "location": "did you mean 'routes'?", "routers": "did you mean 'routes'?",
+        "services": "did you mean 'upstreams'?",
+        "backend": "did you mean 'upstreams'?", "frontend": "did you mean 'listen' and 'routes'?",
+        "entrypoints": "did you mean 'listen'?", "worker_processes": "did you mean 'threads'?",
+        "log": "did you mean 'logs'?", "access_log": "did you mean 'logs' with 'access'?",
+        "tls": "TLS is not spoken yet; let something before this proxy end it",
         "pool": "'pool' is a key of an upstream",
       ])
   }
