@@ -23,7 +23,7 @@ struct DriveCommand: ParsableCommand {
       200 GETs a second for a minute, at random times:
         photofinish drive --target http://127.0.0.1:8080 --method GET --rate 200 --time 1m
 
-      Exit code: 0 everything was answered; 1 a request failed or was applied twice; 2 the target or the ledger cannot be \
+      Exit code: 0 everything was answered; 1 a request failed or was applied twice; 2 misuse, or the target or the ledger cannot be \
       reached; 128 and the signal when it was interrupted.
       """)
 
@@ -99,7 +99,13 @@ struct DriveCommand: ParsableCommand {
   @Flag(help: "No progress on standard error.")
   var quiet = false
 
+  /// The value of --idle that has it measured.
+  private static let measuredIdle = "auto"
+
   func validate() throws {
+    if idle == Self.measuredIdle, ledger.first?.hasPrefix("http://") != true {
+      throw ValidationError("--idle auto measures the upstream, whose address --ledger gives; give --ledger http://...")
+    }
     if rate != nil {
       let strange = [
         ("--idle", idle != nil), ("--spread", spread != nil), ("--burst", burst != nil), ("--rest", rest != nil),
@@ -121,10 +127,13 @@ struct DriveCommand: ParsableCommand {
       throw ValidationError("--target \(target) asks for TLS, which the driver does not speak")
     }
     do {
-      let settings = try settings(place)
-      let texts = try ledger.map(UpstreamLedgerPlace.init)
-      for text in texts { _ = try text.read(atMost: .seconds(20)) }
-      try drive(settings, texts)
+      var settings = try settings(place)
+      let ledgers = try ledger.map(UpstreamLedgerPlace.init)
+      // Servers take their time to start; what they tell now is of no interest.
+      for ledger in ledgers { _ = try ledger.read(atMost: .seconds(20)) }
+      if idle == Self.measuredIdle { settings.idle = try measuredIdle(ledgers[0]) }
+      try settings.check()
+      try drive(settings, ledgers)
     } catch let misuse as DriveSettings.Misuse {
       throw ValidationError("\(misuse)")
     } catch let unreadable as UpstreamLedgerPlace.Unreadable {
@@ -161,18 +170,15 @@ struct DriveCommand: ParsableCommand {
     settings.retries = retries
     settings.seed = seed
     settings.idPrefix = idPrefix ?? "d\(MonotonicClock.now.nanoseconds / 1000)"
-    if let idle { settings.idle = try measured(idle) }
+    if let idle, idle != Self.measuredIdle {
+      do { settings.idle = try Nanoseconds(parsing: idle) } catch { throw ValidationError("--idle \(error)") }
+    }
     try settings.check()
     return settings
   }
 
-  private func measured(_ idle: String) throws -> Nanoseconds {
-    guard idle == "auto" else {
-      do { return try Nanoseconds(parsing: idle) } catch { throw ValidationError("--idle \(error)") }
-    }
-    guard case .server(let address, _, _) = try ledger.first.map(UpstreamLedgerPlace.init) else {
-      throw ValidationError("--idle auto measures the upstream, whose address --ledger gives; give --ledger http://...")
-    }
+  private func measuredIdle(_ place: UpstreamLedgerPlace) throws -> Nanoseconds {
+    guard case .server(let address, _, _) = place else { preconditionFailure("validate() saw to it") }
     do {
       return try IdleMeasurement.median(of: address)
     } catch {

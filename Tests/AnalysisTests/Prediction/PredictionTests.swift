@@ -53,12 +53,12 @@ struct PredictionTests {
     Pool(rate: 5, serverIdle: 1, risk: 0.05, responseTime: 0.05, jitter: 0.3, proxyIdle: 0.9),
     // The model takes response times as exponential; when all are alike it is a little off.
     Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, isSteady: true, tolerance: 0.1),
-    Pool(rate: 1, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .oldest, tolerance: 0.15),
-    Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .oldest, tolerance: 0.15),
-    Pool(rate: 1, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .random, tolerance: 0.15),
-    Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .random, tolerance: 0.15),
-    Pool(rate: 50, serverIdle: 1, risk: 0.05, responseTime: 0.1, order: .random, tolerance: 0.15),
-    Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .random, poolSize: 2, tolerance: 0.15),
+    Pool(rate: 1, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .oldest, tolerance: 0.2),
+    Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .oldest, tolerance: 0.2),
+    Pool(rate: 1, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .random, tolerance: 0.2),
+    Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .random, tolerance: 0.2),
+    Pool(rate: 50, serverIdle: 1, risk: 0.05, responseTime: 0.1, order: .random, tolerance: 0.2),
+    Pool(rate: 10, serverIdle: 1, risk: 0.02, responseTime: 0.05, order: .random, poolSize: 2, tolerance: 0.2),
   ])
   func agreesWithASimulation(pool: Pool) throws {
     let seed: UInt64 = 11
