@@ -28,6 +28,8 @@ enum GeneralSchema {
         ),
       ],
       foreignKeys: [
+        "client": "did you mean 'request-head', 'body-idle' or 'client-idle'?",
+        "server": "did you mean 'response-head' and 'body-idle'?",
         "idle": "did you mean 'client-idle', or 'pool' with 'idle-age' in an upstream?",
         "keepalive_timeout": "did you mean 'client-idle'?",
         "proxy_read_timeout": "did you mean 'response-head' and 'body-idle'?",

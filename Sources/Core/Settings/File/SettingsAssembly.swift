@@ -91,7 +91,7 @@ enum SettingsAssembly {
       if let extra = given.dropFirst().first {
         reader.report(
           of: "\(subject).\(extra)", "stands beside '\(given[0])'", fix: "keep one; a request gets one answer")
-      } else {
+      } else if !reader.hasErrors(in: subject) {
         reader.report(
           of: subject, "does not say what becomes of its requests", fix: "add 'to', 'redirect' or 'respond'")
       }

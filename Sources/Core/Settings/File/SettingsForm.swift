@@ -81,12 +81,17 @@ struct SettingsSection<Root> {
 
   private func read(_ entry: SettingsNode.Entry, into root: inout Root, _ reader: inout SettingsReader) {
     guard let key = keys.first(where: { $0.name == entry.key }) else {
-      let fix =
-        foreignKeys[entry.key.lowercased()] ?? NearestName.fix(entry.key, among: names, called: "the keys here are")
+      let fix = reader.isTellingAll ? fix(entry.key) : "leave it out"
       reader.report("\(SettingsReader.shown(entry.key)) is no key of \(title)", fix: fix, at: entry.keyPlace)
       return
     }
     reader.within(entry.key, at: entry.keyPlace, entry.value) { key.read(entry.value, &root, &$0) }
+  }
+
+  private func fix(_ key: String) -> String {
+    let dashed = String(key.lowercased().map { $0 == "_" ? "-" : $0 })
+    return foreignKeys[key.lowercased()] ?? foreignKeys[dashed]
+      ?? NearestName.fix(key, among: names, called: "the keys here are")
   }
 
   func show(_ root: Root) -> SettingsNode? {

@@ -15,6 +15,9 @@ package struct SettingsReader {
 
   private(set) var errorCount = 0
 
+  /// Whether a further error may still be told. Beyond that no effort is made to say what was meant.
+  var isTellingAll: Bool { errorCount < 10 * SettingsProblem.limit }
+
   /// Whether there are errors about this key, or about keys within it.
   func hasErrors(in subject: String) -> Bool { faulty.contains(subject) }
 

@@ -50,7 +50,11 @@ enum UpstreamSchema {
         "url": "did you mean 'servers'?", "address": "did you mean 'servers'?", "targets": "did you mean 'servers'?",
         "keepalive": "did you mean 'pool' with 'idle-connections'?", "lb_policy": "did you mean 'balance'?",
         "health_uri": "did you mean 'health'?", "max_fails": "did you mean 'ejection' with 'failures'?",
-        "healthcheck": "did you mean 'health'?", "maxconn": "did you mean 'pool' with 'connections'?",
+        "healthcheck": "did you mean 'health'?", "health-check": "did you mean 'health'?",
+        "lb-policy": "did you mean 'balance'?", "max-fails": "did you mean 'ejection' with 'failures'?",
+        "max-conns": "did you mean 'pool' with 'connections'?", "weight": "'weight' is a key of a server",
+        "timeout": "timeouts stand at the top of the file, or in a route", "retries": "did you mean 'retry'?",
+        "maxconn": "did you mean 'pool' with 'connections'?",
         "timeouts": "timeouts stand at the top of the file, or in a route",
       ])
   }
@@ -130,6 +134,14 @@ enum UpstreamSchema {
 
   // MARK: - Balancing
 
+  /// What other proxies call them.
+  private static let foreignBalances = [
+    "least_conn": "least-requests", "leastconn": "least-requests", "least_request": "least-requests",
+    "p2c": "power-of-two",
+    "random": "power-of-two", "ip_hash": "hash client-address", "source": "hash client-address", "uri": "hash target",
+    "wrr": "round-robin", "rr": "round-robin", "static-rr": "round-robin", "hrw": "hash client-address",
+  ]
+
   /// `round-robin`, or `hash` and what is hashed.
   private static var balanceForm: SettingsForm<Balance> {
     let simple: [(String, Balance)] = [
@@ -152,7 +164,9 @@ enum UpstreamSchema {
             fix: "write hash client-address, hash target, hash header NAME or hash cookie NAME")
         }
         throw QuantityError(
-          text: text, fact: "is no way to balance", fix: NearestName.fix(text, among: names, called: "known are"))
+          text: text, fact: "is no way to balance",
+          fix: foreignBalances[text.lowercased()].map { "did you mean '\($0)'?" }
+            ?? NearestName.fix(text, among: names, called: "known are"))
       },
       show: { balance in
         switch balance {
