@@ -89,6 +89,8 @@ int32_t pf_interface_configure(const char *name, uint32_t address, int32_t prefi
   return result;
 }
 
+#define ADDRESS_PATIENCE_MILLISECONDS 5000
+
 // <linux/ipv6.h> has this, and does not go together with <netinet/in.h>.
 struct address_request {
   struct in6_addr address;
@@ -108,6 +110,13 @@ int32_t pf_interface_add_ipv6(const char *name, const uint8_t *address, int32_t 
     result = ioctl(control, SIOCSIFADDR, &request);
   }
   int code = result == 0 ? 0 : -errno;
+  // The kernel makes the address usable a moment later, on a thread of its own; until then nobody can bind to it.
+  struct sockaddr_in6 own = {.sin6_family = AF_INET6};
+  memcpy(&own.sin6_addr, address, sizeof own.sin6_addr);
+  for (int millisecond = 0; code == 0 && bind(control, (struct sockaddr *)&own, sizeof own) != 0; millisecond++) {
+    if (errno != EADDRNOTAVAIL || millisecond == ADDRESS_PATIENCE_MILLISECONDS) code = -errno;
+    usleep(1000);
+  }
   close(control);
   return code;
 }

@@ -23,7 +23,8 @@ int32_t pf_tunnel_open(const char *name);
 // MTU and a transmit queue length, unless these are 0; then takes the interface up.
 int32_t pf_interface_configure(const char *name, uint32_t address, int32_t prefix, int32_t mtu, int32_t queue_length);
 
-// Gives an interface an IPv6 address of 16 bytes. Fails with EAFNOSUPPORT where the kernel has no IPv6.
+// Gives an interface that is up an IPv6 address of 16 bytes, and waits until it can be used. Fails with EAFNOSUPPORT where
+// the kernel has no IPv6.
 int32_t pf_interface_add_ipv6(const char *name, const uint8_t *address, int32_t prefix);
 
 // A CLOCK_MONOTONIC timer: readable once `pf_timer_set`'s instant (nanoseconds, 0 switches it off) has come.
