@@ -78,7 +78,9 @@ struct Call {
   var refusedBy = TriedServers()
   /// What its server is chosen by, where the upstream hashes requests.
   var balanceKey: UInt64?
-  /// A valid X-Request-Id of the client, for the access log; empty when the proxy made one.
+  /// What the client asked for as Host, where edits of the response name it.
+  var askedHost: [UInt8] = []
+  /// A valid X-Request-Id of the client, for the access log and edits of the response; empty when the proxy made one.
   var receivedRequestID: [UInt8] = []
   /// Interim responses seen.
   var interimCount = 0

@@ -4,13 +4,19 @@ import Core
 final class Route {
   enum Action {
     case forward(Upstream)
-    case redirect(Redirect)
-    case respond(FixedResponse)
+    case redirect(CompiledRedirect)
+    case respond(LocalResponse)
   }
 
   let name: String
   let action: Action
   let bounds: RouteBounds
+  /// What becomes of the request on its way to the server. Its Host is the upstream's business.
+  let requestChanges: RequestChanges
+  let responseEdits: CompiledEdits
+  /// Whether there are any: most routes have none, and requests should not pay for that.
+  let changesRequests: Bool
+  let changesResponses: Bool
   /// nil for the route that stands for there being none.
   let settings: RouteSettings?
   /// Made anew when servers come or go.
@@ -21,18 +27,28 @@ final class Route {
     name = upstream.name
     action = .forward(upstream)
     bounds = RouteBounds(settings)
+    requestChanges = .none
+    responseEdits = .none
+    changesRequests = false
+    changesResponses = false
     self.settings = nil
     refresh()
   }
 
   init(_ route: RouteSettings, upstreams: [Upstream], under settings: ProxySettings) {
     name = route.name
-    action =
-      switch route.action {
-      case .forward(let index, _): .forward(upstreams[index])
-      case .redirect(let redirect): .redirect(redirect)
-      case .respond(let response): .respond(response)
-      }
+    var rewrite = PathRewrite.none
+    switch route.action {
+    case .forward(let index, let change):
+      action = .forward(upstreams[index])
+      rewrite = change
+    case .redirect(let redirect): action = .redirect(CompiledRedirect(redirect))
+    case .respond(let response): action = .respond(LocalResponse(response))
+    }
+    requestChanges = RequestChanges(rewrite: rewrite, edits: route.requestEdits)
+    responseEdits = CompiledEdits(route.responseEdits)
+    changesRequests = !requestChanges.isEmpty
+    changesResponses = !responseEdits.isEmpty
     bounds = RouteBounds(settings, route)
     self.settings = route
     refresh()

@@ -159,14 +159,21 @@ extension Worker {
     }
   }
 
+  /// Answers a request that goes to no server with what its route says.
+  func answerHere(_ client: ClientConnection, _ response: LocalResponse) {
+    if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
+    answer(client, response)
+  }
+
   /// Queues a response of ours as the end of the exchange. Nothing of another response may have been passed on.
   private func answer(_ client: ClientConnection, _ response: LocalResponse) {
     let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
+    let edits = client.call.route?.responseEdits ?? .none
     var outbound = client.outbound.take() ?? buffers.take()
     response.write(
       to: &outbound, requestMethod: client.call.method, clientVersion: client.call.version, clientKeepsAlive: persists,
       keepAliveTimeout: settings.timeouts.advertisedIdleSeconds == 0 ? nil : settings.timeouts.advertisedIdleSeconds,
-      date: dateValue)
+      date: dateValue, edits: edits, values: editValues(client, edits.variables))
     client.outbound = consume outbound
     client.call.closesClient = !persists
     client.call.status = response.status

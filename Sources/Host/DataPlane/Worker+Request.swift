@@ -89,21 +89,33 @@ extension Worker {
       addressTo(upstream, client)
       noteBalanceKey(client, head, inbound, upstream)
     }
+    noteEditValues(client, head, inbound, route)
     if settings.logs.access != .off, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
 
     if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
     var record = buffers.take()
-    head.write(
-      to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
+    if let route, route.changesRequests {
+      head.write(
+        to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID,
+        changes: route.requestChanges, values: editValues(client, route.requestChanges.edits.variables))
+    } else {
+      head.write(
+        to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
+    }
+    let ownAnswer = ownAnswer(client, head, inbound, route)
     client.call.headLength = record.count
     client.record = consume record
     inbound.consume(head.byteCount)
     guard case .forward = route?.action else {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
       client.call.requestBody = head.framing == .none ? .complete : .discarded
-      answerHere(client, route)
+      if let ownAnswer {
+        answerHere(client, ownAnswer)
+      } else {
+        answer(client, status: 404, text: "No route matches this request.")
+      }
       return
     }
     let refusesBody =

@@ -159,11 +159,19 @@ extension Worker {
     let framing = head.framing(forClient: client.call.version)
     // A client that is still sending would have its request taken for the next one; it is told that this is the end.
     let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
+    let via = settings.forwarding.via ? viaName : nil
+    let date = fields.contains(.date) ? nil : dateValue
     var outbound = client.outbound.take() ?? buffers.take()
-    head.write(
-      to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
-      clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle,
-      via: settings.forwarding.via ? viaName : nil, date: fields.contains(.date) ? nil : dateValue)
+    if let route = client.call.route, route.changesResponses {
+      head.write(
+        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+        clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle, via: via, date: date,
+        edits: route.responseEdits, values: editValues(client, route.responseEdits.variables))
+    } else {
+      head.write(
+        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+        clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle, via: via, date: date)
+    }
     client.outbound = consume outbound
     client.call.machine.responsePassedOn()
     client.call.closesClient = !persists || framing == .untilClose

@@ -25,8 +25,42 @@ extension Worker {
     client.call.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
   }
 
-  /// Answers a request that goes to no server.
-  func answerHere(_ client: ClientConnection, _ route: Route?) {
-    answer(client, status: 404, text: "No route matches this request.")
+  /// The answer to a request that goes to no server; nil for one that does, and for one that no route matches.
+  func ownAnswer(
+    _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ route: Route?
+  ) -> LocalResponse? {
+    switch route?.action {
+    case .redirect(let redirect): redirect.response(head, inbound.readable, scheme: client.forwarding.scheme)
+    case .respond(let response): response
+    case .forward, nil: nil
+    }
+  }
+
+  /// Keeps of a request what edits of its response will name.
+  func noteEditValues(
+    _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ route: Route?
+  ) {
+    guard let route, route.changesResponses else { return }
+    let variables = route.responseEdits.variables
+    if variables.contains(.host) { client.call.askedHost = Array(inbound.readable.text(head.host).utf8) }
+    if variables.contains(.requestID), let given = RequestID.received(inbound.readable, fields) {
+      client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
+    }
+  }
+
+  /// What the variables of a route's edits stand for in the exchange of `client`.
+  func editValues(_ client: ClientConnection, _ variables: EditValues.Variables) -> EditValues {
+    var values = EditValues()
+    guard !variables.isEmpty else { return values }
+    if variables.contains(.clientAddress) { values.clientAddress = client.forwarding.clientAddress }
+    values.clientPort = client.forwarding.clientPort
+    if variables.contains(.scheme) { values.scheme = client.forwarding.scheme }
+    values.host = client.call.askedHost
+    values.requestID = client.call.requestID
+    values.receivedRequestID = client.call.receivedRequestID
+    if variables.contains(.server) { values.server = Array((client.call.server?.record.name ?? "").utf8) }
+    if variables.contains(.upstream) { values.upstream = Array((client.call.route?.upstream?.name ?? "").utf8) }
+    if variables.contains(.route) { values.route = Array((client.call.route?.name ?? "").utf8) }
+    return values
   }
 }

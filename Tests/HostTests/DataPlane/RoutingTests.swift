@@ -71,6 +71,67 @@ struct RoutingTests {
     }
   }
 
+  // MARK: - Answers and changes
+
+  @Test func redirects() throws {
+    var redirect = Redirect()
+    redirect.status = 301
+    redirect.scheme = "https"
+    redirect.host = "www.example"
+    try two({ $0.routes = [RouteSettings(name: "old", action: .redirect(redirect))] }) { proxy, one, two in
+      let client = try proxy.connect()
+      for _ in 0..<2 {
+        try client.send("GET /a?b=c HTTP/1.1\r\nHost: old.example\r\n\r\n")
+        let response = try client.receiveResponse()
+        #expect(response.status == 301 && response["location"] == "https://www.example/a?b=c")
+      }
+      #expect(one.acceptedCount + two.acceptedCount == 0)
+    }
+  }
+
+  @Test func respondsAtOnce() throws {
+    let fixed = FixedResponse(status: 418, contentType: "text/html", body: Array("short\n".utf8))
+    try two({ settings in
+      var route = RouteSettings(name: "teapot", action: .respond(fixed))
+      route.responseEdits = [.set(name: "X-Route", value: [.route, .text(" for "), .host])]
+      settings.routes = [route]
+    }) { proxy, one, two in
+      let client = try proxy.connect()
+      try client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n")
+      let response = try client.receiveResponse()
+      #expect(response.status == 418 && response.text == "short\n" && response["content-type"] == "text/html")
+      #expect(response["x-route"] == "teapot for a.example")
+      #expect(one.acceptedCount + two.acceptedCount == 0)
+    }
+  }
+
+  @Test func changesRequestsAndResponses() throws {
+    try story(
+      { settings in
+        var route = RouteSettings(name: "api", action: .forward(upstream: 0, rewrite: .stripPrefix("/api")))
+        route.match.paths = [.prefix("/api")]
+        route.requestEdits = [.remove(name: "X-Evil"), .set(name: "X-Client", value: [.clientAddress, .text("!")])]
+        route.responseEdits = [
+          .remove(name: "Server"), .set(name: "X-Upstream", value: [.upstream, .text(" "), .scheme]),
+        ]
+        settings.routes = [route]
+      }, answering: { _ in "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok" }
+    ) { proxy, server in
+      let client = try proxy.connect()
+      for _ in 0..<2 {
+        try client.send("GET /api/x?y HTTP/1.1\r\nHost: a\r\nX-Evil: 1\r\nX-Client: forged\r\n\r\n")
+        let response = try client.receiveResponse()
+        #expect(response.status == 200 && response.text == "ok" && response["server"] == nil)
+        #expect(response["x-upstream"] == "upstream http")
+      }
+      for request in server.requests {
+        #expect(request.startLine == "GET /x?y HTTP/1.1")
+        #expect(request["x-evil"] == nil && request["x-client"] == "127.0.0.1!")
+      }
+      #expect(server.requests.count == 2)
+    }
+  }
+
   @Test func aRouteHasItsOwnBodyLimit() throws {
     try two({
       $0.limits.bodyBytes = 1_000
