@@ -18,6 +18,11 @@ extension ServeCommand {
     return SettingsFile.load(path: settingsFile).flatMap { applied(to: $0, "\(settingsFile) and the flags") }
   }
 
+  func warn(_ loaded: SettingsFile.Loaded, _ log: Logger) {
+    for line in loaded.warningLines { log.warning("\(line)") }
+    for key in SettingsGaps.keys(of: loaded.settings) { log.warning("\(SettingsGaps.sentence(key))") }
+  }
+
   /// Takes over what the file says now, with the same flags. Settings that are refused change nothing.
   func reload(_ proxy: Proxy, _ log: Logger) {
     guard let settingsFile else {
@@ -30,7 +35,7 @@ extension ServeCommand {
       for line in errors.lines { log.error("\(line)") }
       log.error("\(settingsFile) is refused, the old settings stay")
     case .success(let loaded):
-      for line in loaded.warningLines { log.warning("\(line)") }
+      warn(loaded, log)
       do throws(Proxy.StartError) {
         for note in try proxy.reload(loaded.settings) { log.notice("\(note)") }
         if loaded.settings.logs != before.logs { log.notice("logs: changes are taken up at the next start") }

@@ -118,7 +118,7 @@ struct ServeCommand: ParsableCommand {
     var handler = ControlLogHandler(writer: errors)
     handler.logLevel = settings.logs.level.logLevel
     let log = Logger(label: "photofinish") { [handler] _ in handler }
-    for line in loaded.warningLines { log.warning("\(line)") }
+    warn(loaded, log)
     let proxy: Proxy
     do throws(Proxy.StartError) {
       proxy = try Proxy(settings: settings, log: log, accessLog: access)
