@@ -22,7 +22,6 @@ package enum SettingsGaps {
     note("guards.request-rate", guards.requestRate != nil)
     note("guards.connections-per-client", guards.connectionsPerClient != nil)
     note("guards.minimum-body-rate", guards.minimumBodyRate != nil)
-    note("guards.exchanges-in-flight", guards.exchangesInFlight != nil)
     let logs = settings.logs
     note("logs.access", ![.off, .text, .json].contains(logs.access))
     note("logs.sampling", logs.sampling != 1)

@@ -94,6 +94,8 @@ struct Call {
   var sentEndToServer = false
   var sentEndToClient = false
   var clientWasLost = false
+  /// Whether ``SharedLoad`` counts it.
+  var countsInLoad = false
 
   // For the log.
   var startedAt = Instant(nanoseconds: 0)

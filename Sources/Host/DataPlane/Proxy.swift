@@ -28,6 +28,7 @@ package final class Proxy: Sendable {
   private let checks: HealthChecks
   private let mailboxes: [Worker.Mailbox]
   private let clientRoom: Int
+  private let load = SharedLoad()
   private let log: Logger
   private let ended: Wakeup
 
@@ -54,11 +55,12 @@ package final class Proxy: Sendable {
         let ready = try Wakeup(isBlocking: true)
         let seed = Self.randomSeed()
         let handover = WorkerHandover(bound.map { $0.listeners[index] })
-        try Thread.start(named: "worker-\(index)") { [ended] in
+        try Thread.start(named: "worker-\(index)") { [ended, load] in
           do throws(SystemError) {
             let worker = try Worker(
               index: index, settings: settings, listeners: handover.takeListeners(), members: members,
-              clientLimit: clientLimit, log: log,
+              clientLimit: clientLimit, load: load,
+              log: log,
               accessLog: accessLog, seed: seed)
             handover.put(.success(worker.mailbox))
             ready.signal()

@@ -54,8 +54,7 @@ extension Worker {
 
   /// The response is on its way in full.
   private func finish(_ client: ClientConnection) {
-    noteFinished(client)
-    client.call.isActive = false
+    endCall(client)
     if let record = client.record.take() { recycle(record) }
     client.exchangeDeadline = .distantFuture
     client.silenceDeadline = .distantFuture
@@ -166,7 +165,7 @@ extension Worker {
   }
 
   /// Queues a response of ours as the end of the exchange. Nothing of another response may have been passed on.
-  private func answer(_ client: ClientConnection, _ response: LocalResponse) {
+  func answer(_ client: ClientConnection, _ response: LocalResponse) {
     let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
     let edits = client.call.route?.responseEdits ?? .none
     var outbound = client.outbound.take() ?? buffers.take()
@@ -214,8 +213,7 @@ extension Worker {
 
   /// The client has a part of a response that will not be completed: close so that it cannot take it for whole.
   func breakOff(_ client: ClientConnection) {
-    noteFinished(client)
-    client.call.isActive = false
+    endCall(client)
     // What is here already may be of use: it is offered once.
     if client.isWritable, var outbound = client.outbound.take() {
       if case .bytes(let count) = Socket.send(client.number, outbound.readable) {
@@ -279,8 +277,7 @@ extension Worker {
       abandonExchange(client)
       client.call.clientWasLost = true
       if client.call.status == 0 { client.call.status = Self.clientClosedRequest }
-      noteFinished(client)
-      client.call.isActive = false
+      endCall(client)
     }
     closeClient(client)
   }

@@ -40,6 +40,7 @@ extension Worker {
 
   func makeRoutes() {
     defaultRoute = Route(to: upstreams[0], under: settings)
+    hasGuards = settings.guards != GuardSettings()
     router = Router(settings.routes)
     routes = settings.routes.map { Route($0, upstreams: upstreams, under: settings) }
   }

@@ -48,8 +48,17 @@ extension Worker {
   // MARK: - Access log
 
   /// The exchange is over, however it ended.
-  func noteFinished(_ client: ClientConnection) {
+  func endCall(_ client: ClientConnection) {
     guard client.call.isActive else { return }
+    noteFinished(client)
+    client.call.isActive = false
+    if client.call.countsInLoad {
+      client.call.countsInLoad = false
+      load.exchangeEnded()
+    }
+  }
+
+  private func noteFinished(_ client: ClientConnection) {
     if client.call.machine.replays > 0, client.call.failure == nil, !client.call.clientWasLost {
       counters.replaysAnswered &+= 1
     }

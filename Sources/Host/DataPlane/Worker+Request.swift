@@ -108,10 +108,13 @@ extension Worker {
     client.call.headLength = record.count
     client.record = consume record
     inbound.consume(head.byteCount)
-    guard case .forward = route?.action else {
+    let refusal = hasGuards ? refusal(of: client) : nil
+    guard refusal == nil, case .forward = route?.action else {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
       client.call.requestBody = head.framing == .none ? .complete : .discarded
-      if let ownAnswer {
+      if let refusal {
+        refuse(client, refusal)
+      } else if let ownAnswer {
         answerHere(client, ownAnswer)
       } else {
         answer(client, status: 404, text: "No route matches this request.")

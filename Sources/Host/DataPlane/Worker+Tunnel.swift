@@ -167,8 +167,7 @@ extension Worker {
       if let upstream = client.upstream { Socket.abortOnClose(upstream.number) }
     }
     returnLease(client, reusable: false)
-    noteFinished(client)
-    client.call.isActive = false
+    endCall(client)
     closeClient(client)
   }
 }

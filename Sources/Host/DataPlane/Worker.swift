@@ -61,6 +61,7 @@ final class Worker {
   let log: Logger
   let accessLog: LogWriter?
   let mailbox: Mailbox
+  let load: SharedLoad
   /// Client connections that this worker may hold: its share of the limit.
   var clientLimit: Int
 
@@ -90,6 +91,8 @@ final class Worker {
   /// Where everything goes when there are no routes.
   var defaultRoute: Route
   var defaultBounds: RouteBounds
+  /// Whether any guard is set.
+  var hasGuards = false
   var nextUpstreamLogID: UInt64
   var identifiers: RequestIDs
   /// For choices of servers by chance.
@@ -131,11 +134,12 @@ final class Worker {
 
   init(
     index: Int, settings: ProxySettings, listeners: [Listener], members: [[UpstreamMember]], clientLimit: Int,
-    log: Logger, accessLog: LogWriter?, seed: (UInt64, UInt64)
+    load: SharedLoad, log: Logger, accessLog: LogWriter?, seed: (UInt64, UInt64)
   ) throws(SystemError) {
     self.index = index
     self.settings = settings
     self.clientLimit = clientLimit
+    self.load = load
     self.log = log
     self.accessLog = accessLog
     pseudonym = Array(settings.forwarding.name.utf8)
@@ -344,8 +348,7 @@ final class Worker {
       if client.call.isActive {
         abandonExchange(client)
         client.call.clientWasLost = true
-        noteFinished(client)
-        client.call.isActive = false
+        endCall(client)
       }
       closeClient(client)
     }

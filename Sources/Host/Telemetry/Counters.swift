@@ -61,6 +61,8 @@ package struct Counters: Equatable, Sendable {
   package var noticesSuppressed: UInt64 = 0
   /// By Proxy-Status error type.
   package var failures: [String: UInt64] = [:]
+  /// Requests and connections that a guard refused, by guard.
+  package var refusedByGuards: [String: UInt64] = [:]
 
   package init() {}
 
@@ -92,6 +94,7 @@ package struct Counters: Equatable, Sendable {
     noticesSuppressed &+= other.noticesSuppressed
     notReplayed.merge(other.notReplayed, uniquingKeysWith: &+)
     failures.merge(other.failures, uniquingKeysWith: &+)
+    refusedByGuards.merge(other.refusedByGuards, uniquingKeysWith: &+)
   }
 
   /// One `name value` a line, labels in braces, in the text form that Prometheus reads.
@@ -140,6 +143,7 @@ package struct Counters: Equatable, Sendable {
     table("upstream_not_replayed_total", "reason", notReplayed)
     line("log_notices_suppressed_total", noticesSuppressed)
     table("failures_total", "error", failures)
+    table("refused_total", "guard", refusedByGuards)
     return lines
   }
 }
