@@ -16,6 +16,13 @@ struct PacketList: PacketSink, Sendable {
     packets.append(Packet(packet: packet, bytes: copy))
   }
 
+  init() {}
+
+  mutating func append(_ bytes: some Sequence<UInt8>, wireLength: Int, at time: Instant, link: LinkType = .raw) {
+    let packet = CapturePacket(frame: Int64(packets.count + 1), time: time, wireLength: wireLength, link: link)
+    packets.append(Packet(packet: packet, bytes: Array(bytes)))
+  }
+
   init(_ file: [UInt8]) throws {
     var reader = CaptureReader()
     // Safe: every bit of a UInt8 is initialised.

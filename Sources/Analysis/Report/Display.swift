@@ -110,3 +110,15 @@ package enum Display {
     return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
   }
 }
+
+extension Display {
+  /// Bytes of a message as text that is safe to print: control characters become question marks.
+  package static func printable(_ bytes: some Sequence<UInt8>) -> String {
+    var text = String.UnicodeScalarView()
+    for scalar in String(decoding: Array(bytes), as: UTF8.self).unicodeScalars {
+      let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+      text.append(isControl ? "?" : scalar)
+    }
+    return String(text)
+  }
+}

@@ -114,7 +114,7 @@ package struct ServerStatistics: Sendable {
     case .clientIdle(let age):
       clientCloses.add(age)
       if clientCloseAges.count < ServerStatistics.maximumSamples { clientCloseAges.append(age) }
-    case .announced, .busy, .unused, .notEstablished, .open: break
+    case .announced, .busy, .unused, .notEstablished, .open, .tunnel, .disowned: break
     }
   }
 
@@ -138,6 +138,10 @@ package enum ConnectionEnd: Equatable, Sendable {
   case unused
   /// Refused, or never answered.
   case notEstablished
+  /// It had been upgraded, or was a tunnel: idle times of HTTP do not apply.
+  case tunnel
+  /// A segment, of a probe or anything else, was answered by a kernel that knew no such connection.
+  case disowned
   /// The capture ends before it does.
   case open
 
@@ -150,6 +154,8 @@ package enum ConnectionEnd: Equatable, Sendable {
     case .busy: "ended-busy"
     case .unused: "never-used"
     case .notEstablished: "not-established"
+    case .tunnel: "upgraded"
+    case .disowned: "disowned-by-reset"
     case .open: "still-open"
     }
   }
@@ -158,6 +164,12 @@ package enum ConnectionEnd: Equatable, Sendable {
 extension Connection {
   /// How it ended, seen from who ended it first.
   package var end: ConnectionEnd {
+    if let leave = turns.pending.last, leave.isLeave, leave.answerFirst == nil,
+      (serverEnding?.mark.acknowledges ?? .max) > leave.start, turns.requestsAnswered > 0
+    {
+      // The client had taken its leave (QUIT, close_notify) before the server closed.
+      return .clientIdle(age: leave.idleAge)
+    }
     if synAck == nil, syn != nil, serverStream.segments == 0, clientStream.segments == 0 { return .notEstablished }
     if let serverEnding, isServerFirst {
       // What had not reached the server when it closed was not outstanding for it.
@@ -169,6 +181,9 @@ extension Connection {
       let isPartial = turns.pending.contains { $0.speech == .http1 && $0.answerFirst != nil }
       if outstanding || isPartial { return .busy }
       if serverEnding.wasAnnounced { return .announced }
+      if turns.isTunnel { return .tunnel }
+      // A reset without an acknowledgement answers a segment, mostly a keep-alive probe: no timer of the server sent it.
+      if serverEnding.isReset, serverEnding.mark.acknowledges == nil { return .disowned }
       guard serverEnding.answered > 0 || turns.speech != .http1 && turns.exchangesStarted > 0 else { return .unused }
       var since = serverEnding.lastActivity
       if let crossing, crossing.first.time <= serverEnding.mark.time {
@@ -179,7 +194,10 @@ extension Connection {
     }
     if let clientEnding {
       if clientEnding.wasAnnounced { return .announced }
-      let outstanding = turns.pending.contains { $0.isRequest && ($0.speech == .http1 || $0.answerFirst == nil) }
+      if turns.isTunnel { return .tunnel }
+      let outstanding = turns.pending.contains { exchange in
+        exchange.isRequest && !exchange.isLeave && (exchange.speech == .http1 || exchange.answerFirst == nil)
+      }
       if outstanding { return .busy }
       guard clientEnding.answered > 0 || turns.speech != .http1 && turns.exchangesStarted > 0,
         let since = clientEnding.lastActivity
@@ -196,6 +214,10 @@ extension Connection {
       return false
     }
     if let offset = serverStream.finOffset, let acknowledged = clientEnding.mark.acknowledges, acknowledged > offset {
+      return true
+    }
+    // At once: what the server had not received cannot have made it close.
+    if let acknowledged = serverEnding.mark.acknowledges, turns.pending.contains(where: { $0.start >= acknowledged }) {
       return true
     }
     return serverEnding.mark.time <= clientEnding.mark.time

@@ -19,6 +19,8 @@ package final class Connection {
   /// Segments that are kept for a ladder: the first of the connection and the last.
   static let ladderHead = 4
   static let ladderTail = 28
+  /// Comments on packets that are kept.
+  static let maximumRemarks = 12
   /// How long a hole in the capture may wait to be filled by a late packet.
   private static let patience = Nanoseconds.milliseconds(20)
   private static let patienceInSegments = 8
@@ -56,6 +58,10 @@ package final class Connection {
   package private(set) var serverEnding: Ending?
   /// The client's first segment that acknowledges the server's FIN, and its place in the client's stream.
   package private(set) var finAcknowledged: (mark: Mark, offset: Int64)?
+  /// The last segment of each side; nothing of a side was seen when nil.
+  package private(set) var lastSegment: (ofClient: Mark?, ofServer: Mark?)
+  /// What the capture says about packets of this connection, mostly the process that sent them.
+  package private(set) var remarks: [(frame: Int64, text: String)] = []
   /// Places in the table's list by last use.
   var older: Int = -1
   var newer: Int = -1
@@ -109,7 +115,10 @@ package final class Connection {
       frame: frame, time: time, acknowledges: acknowledges, hops: segment.hops,
       identification: segment.identification)
     noteHandshake(segment, mark: mark, from: side)
-    guard let offset = stream(side).offset(ofSequence: segment.sequence) else {
+    if side == .client { lastSegment.ofClient = mark } else { lastSegment.ofServer = mark }
+    // The SYN takes a number of its own: what it carries (TCP Fast Open, RFC 7413) begins behind that.
+    let sequence = segment.flags.contains(.syn) ? segment.sequence &+ 1 : segment.sequence
+    guard let offset = stream(side).offset(ofSequence: sequence) else {
       addToLadder(segment, mark: mark, offset: 0, side: side, nature: .plain)
       if segment.flags.contains(.rst) { noteReset(Reset(mark: mark, offset: 0), from: side) }
       return
@@ -135,6 +144,18 @@ package final class Connection {
   /// Hands on what still waits behind holes: nothing will fill them any more.
   func finish(events: inout [TurnEvent]) {
     drain(now: lastTime, force: true, events: &events)
+  }
+
+  /// Bytes that it holds besides its fixed size, roughly.
+  var footprint: Int {
+    clientStream.heldBytes + serverStream.heldBytes + turns.footprint
+      + (clientStream.held.count + serverStream.held.count) * MemoryLayout<SegmentStream.Held>.stride
+  }
+
+  /// Keeps a comment on a packet: on the last few, the older ones go.
+  func note(_ text: String, frame: Int64) {
+    if remarks.count >= Connection.maximumRemarks { remarks.removeFirst() }
+    remarks.append((frame, text))
   }
 
   package func stream(_ side: Side) -> SegmentStream { side == .client ? clientStream : serverStream }
@@ -197,6 +218,7 @@ package final class Connection {
   }
 
   private func noteEnding(isReset: Bool, mark: Mark, of side: Side) {
+    if side == .server, serverEnding == nil { turns.serverEnded(at: mark.time) }
     let ending = Ending(
       isReset: isReset, mark: mark, lastActivity: turns.lastActivity, answered: turns.exchangesAnswered,
       unanswered: turns.pending.count, wasAnnounced: turns.closeAnnounced != nil)

@@ -27,7 +27,6 @@ package struct Exchange: Sendable {
   package var reuseCount: Int
   /// When the server's acknowledgement covered its first byte.
   package var delivered: Mark?
-  /// When it covered everything that was sent of it.
   package var method = ""
   package var target = ""
   /// The request said `Connection: close`, or is HTTP/1.0 without keep-alive.
@@ -53,8 +52,26 @@ package struct Exchange: Sendable {
   package var unasked: UnaskedAnswer?
   /// Bytes of it, or of its answer, are not in the capture, so that its end was not seen.
   package var hasHole = false
+  /// Packets of it, or of its answer, were cut by the capture's snap length: they are known to TCP, their content is not.
+  package var isCut = false
   /// Turns of TLS and HTTP/2: something was asked, not only handshakes, alerts and settings.
   package var isRequest = true
+  /// Whether its records could be control frames of HTTP/2 in TLS just as well as a request.
+  package var mayBeControl = false
+  /// Its last bytes are those with which clients of some protocol take their leave; no answer is owed to them.
+  package var isFarewell = false
+  /// Segments that brought something new of it.
+  package var pieces = 0
+  /// An interim response (1xx) came.
+  package var interim: Mark?
+  /// Bytes that the client sent before it, that were received, and never answered: a message to which no answer is owed, or
+  /// this one's beginning.
+  package var unansweredBefore: Int64 = 0
+  /// An exchange that it was sent behind, before that was answered, announced the close.
+  package var wasPipelinedBehindClose = false
+
+  /// The client says goodbye, and asks nothing.
+  package var isLeave: Bool { isFarewell || !isRequest || mayBeControl }
 
   package var label: String {
     switch speech {

@@ -5,15 +5,17 @@ struct MessageReader: Sendable {
   enum State: Sendable {
     /// No message has begun; empty lines are skipped.
     case between
-    case head(HeadReader)
+    case head(HeadCollector)
     /// A body of known length; nothing of it needs to be looked at.
     case body(remaining: Int64)
     /// In the line that gives a chunk's length.
-    case chunkLength(value: Int64, digits: Int, inExtension: Bool)
-    /// In a chunk, its line end included.
+    case chunkLength(value: Int64, digits: Int, inExtension: Bool, afterReturn: Bool)
+    /// In the data of a chunk.
     case chunk(remaining: Int64)
+    /// Behind the data of a chunk, in its line end.
+    case chunkEnd
     /// In the lines behind the last chunk; `lineLength` counts what is on the line.
-    case trailer(lineLength: Int)
+    case trailer(lineLength: Int, afterReturn: Bool)
     /// The message ends with the connection.
     case untilClose
     /// No HTTP any more: after an upgrade or CONNECT.
@@ -28,7 +30,7 @@ struct MessageReader: Sendable {
     /// A message began at this index.
     case began(at: Int)
     /// The head is complete, with the index behind it; the caller decides about the body.
-    case head(HeadReader, next: Int)
+    case head(HeadCollector, next: Int)
     /// The message ended before this index.
     case ended(next: Int)
     /// These bytes are not HTTP.
@@ -36,28 +38,41 @@ struct MessageReader: Sendable {
   }
 
   var state = State.between
+  /// The first rule that a chunked body broke in a way in which readers can disagree about where it ends.
+  private(set) var irregularity: MessageError.Code?
+
+  var bytesHeld: Int {
+    if case .head(let head) = state { return head.bytes.capacity }
+    return 0
+  }
+
+  /// Method and target of a head of which only the beginning is there.
+  var startLine: (method: String, target: String)? {
+    guard case .head(let head) = state else { return nil }
+    let line = head.bytes.prefix { $0 != 0x0d && $0 != 0x0a }
+    let parts = line.split(separator: 0x20, omittingEmptySubsequences: true)
+    guard parts.count >= 2 else { return nil }
+    return (Display.printable(parts[0].prefix(24)), Display.printable(parts[1].prefix(MessageHead.maximumTarget)))
+  }
 
   /// Whether it is inside a message.
   var isInMessage: Bool {
     switch state {
     case .between, .tunnel, .lost: false
-    case .head, .body, .chunkLength, .chunk, .trailer, .untilClose: true
+    case .head, .body, .chunkLength, .chunk, .chunkEnd, .trailer, .untilClose: true
     }
   }
 
-  mutating func beginBody(_ framing: HeadReader.Framing, hasNoBody: Bool, withoutLength: State) {
-    if hasNoBody {
-      state = .body(remaining: 0)
-    } else if framing.isChunked {
-      state = .chunkLength(value: 0, digits: 0, inExtension: false)
-    } else if framing.hasOtherCoding {
-      state = .untilClose
-    } else if let length = framing.contentLength {
-      state = .body(remaining: length)
-    } else {
-      state = withoutLength
+  mutating func beginBody(_ framing: MessageHead.Framing) {
+    switch framing {
+    case .none: state = .body(remaining: 0)
+    case .length(let count): state = .body(remaining: count)
+    case .chunked: state = MessageReader.chunkStart
+    case .untilClose: state = .untilClose
     }
   }
+
+  private static let chunkStart = State.chunkLength(value: 0, digits: 0, inExtension: false, afterReturn: false)
 
   /// Reads on from `start`, until something is to be told or the bytes are used up.
   mutating func read(_ bytes: RawSpan, from start: Int, isRequest: Bool) -> Step {
@@ -67,7 +82,7 @@ struct MessageReader: Sendable {
       case .body(remaining: 0):
         state = .between
         return .ended(next: index)
-      case .between, .head, .body, .chunkLength, .chunk, .trailer, .untilClose, .tunnel, .lost: break
+      case .between, .head, .body, .chunkLength, .chunk, .chunkEnd, .trailer, .untilClose, .tunnel, .lost: break
       }
       guard index < bytes.byteCount else { return .more }
       switch state {
@@ -77,7 +92,7 @@ struct MessageReader: Sendable {
           index += 1
           continue
         }
-        state = .head(HeadReader())
+        state = .head(HeadCollector())
         return .began(at: index)
       case .head(var reader):
         state = .between
@@ -93,26 +108,42 @@ struct MessageReader: Sendable {
         let taken = min(remaining, Int64(bytes.byteCount - index))
         index += Int(taken)
         state = .body(remaining: remaining - taken)
-      case .chunkLength(let value, let digits, let inExtension):
-        if !readChunkLength(bytes.byte(at: index), value, digits, inExtension) { return .notHTTP(at: index) }
+      case .chunkLength(let value, let digits, let inExtension, let afterReturn):
+        if !readChunkLength(bytes.byte(at: index), value, digits, inExtension, afterReturn) {
+          return .notHTTP(at: index)
+        }
         index += 1
       case .chunk(let remaining):
         let taken = min(remaining, Int64(bytes.byteCount - index))
         index += Int(taken)
-        state =
-          remaining == taken
-          ? .chunkLength(value: 0, digits: 0, inExtension: false) : .chunk(remaining: remaining - taken)
-      case .trailer(let lineLength):
+        state = remaining == taken ? .chunkEnd : .chunk(remaining: remaining - taken)
+      case .chunkEnd:
         let byte = bytes.byte(at: index)
         index += 1
         if byte == 0x0a {
+          // Without its carriage return, unless that was the byte before.
+          if !chunkEndHasReturn { note(.bareLineFeed) }
+          chunkEndHasReturn = false
+          state = MessageReader.chunkStart
+        } else if byte == 0x0d, !chunkEndHasReturn {
+          chunkEndHasReturn = true
+        } else {
+          state = .lost
+          return .notHTTP(at: index)
+        }
+      case .trailer(let lineLength, let afterReturn):
+        let byte = bytes.byte(at: index)
+        index += 1
+        if byte == 0x0a {
+          if !afterReturn { note(.bareLineFeed) }
           if lineLength == 0 {
             state = .between
             return .ended(next: index)
           }
-          state = .trailer(lineLength: 0)
-        } else if byte != 0x0d {
-          state = .trailer(lineLength: lineLength + 1)
+          state = .trailer(lineLength: 0, afterReturn: false)
+        } else {
+          if afterReturn { note(.bareCarriageReturn) }
+          state = .trailer(lineLength: lineLength + (byte == 0x0d ? 0 : 1), afterReturn: byte == 0x0d)
         }
       case .untilClose, .tunnel: return .more
       case .lost:
@@ -125,28 +156,36 @@ struct MessageReader: Sendable {
     }
   }
 
-  private mutating func readChunkLength(_ byte: UInt8, _ value: Int64, _ digits: Int, _ inExtension: Bool) -> Bool {
-    if byte == 0x0a {
-      guard digits > 0 else {
-        state = .lost
-        return false
-      }
-      state = value == 0 ? .trailer(lineLength: 0) : .chunk(remaining: value + 2)
-      return true
-    }
-    if !inExtension, let digit = hexadecimal(byte) {
-      guard digits < 15 else {
-        state = .lost
-        return false
-      }
-      state = .chunkLength(value: value * 16 + digit, digits: digits + 1, inExtension: false)
-      return true
-    }
-    guard digits > 0 else {
+  private var chunkEndHasReturn = false
+
+  private mutating func note(_ code: MessageError.Code) {
+    irregularity = irregularity ?? code
+  }
+
+  private mutating func readChunkLength(
+    _ byte: UInt8, _ value: Int64, _ digits: Int, _ inExtension: Bool, _ afterReturn: Bool
+  ) -> Bool {
+    guard digits > 0 || hexadecimal(byte) != nil else {
       state = .lost
       return false
     }
-    state = .chunkLength(value: value, digits: digits, inExtension: true)
+    if byte == 0x0a {
+      if !afterReturn { note(.bareLineFeed) }
+      state = value == 0 ? .trailer(lineLength: 0, afterReturn: false) : .chunk(remaining: value)
+      return true
+    }
+    if afterReturn { note(.bareCarriageReturn) }
+    if !inExtension, !afterReturn, let digit = hexadecimal(byte) {
+      guard digits < 16, value <= .max >> 4 else {
+        state = .lost
+        return false
+      }
+      state = .chunkLength(value: value * 16 + digit, digits: digits + 1, inExtension: false, afterReturn: false)
+      return true
+    }
+    // Spaces behind the length are an old habit of servers, and mean nothing to anybody.
+    if !inExtension, byte != 0x20, byte != UInt8(ascii: ";"), byte != 0x0d { note(.chunkSizeMalformed) }
+    state = .chunkLength(value: value, digits: digits, inExtension: true, afterReturn: byte == 0x0d)
     return true
   }
 
@@ -157,11 +196,11 @@ struct MessageReader: Sendable {
     case .body(let remaining) where count <= remaining:
       state = count == remaining ? .between : .body(remaining: remaining - count)
       return (true, count == remaining)
-    case .chunk(let remaining) where count < remaining:
-      state = .chunk(remaining: remaining - count)
+    case .chunk(let remaining) where count <= remaining:
+      state = count == remaining ? .chunkEnd : .chunk(remaining: remaining - count)
       return (true, false)
     case .untilClose, .tunnel: return (true, false)
-    case .between, .head, .body, .chunkLength, .chunk, .trailer, .lost:
+    case .between, .head, .body, .chunkLength, .chunk, .chunkEnd, .trailer, .lost:
       state = .lost
       return (false, false)
     }

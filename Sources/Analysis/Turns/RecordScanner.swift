@@ -21,6 +21,9 @@ struct RecordScanner: Sendable {
   private(set) var isLost = false
   private(set) var records = 0
 
+  /// The next byte belongs to a record whose header was seen.
+  var isInside: Bool { remaining > 0 && records > 0 }
+
   init(_ kind: Kind, skipping preface: Int64 = 0) {
     self.kind = kind
     remaining = preface

@@ -66,6 +66,14 @@ extension Speech {
     return startsWith(bytes.extracting((end - 9)..<end), " HTTP/1.")
   }
 
+  /// A command of Redis: an array of strings.
+  static func startsWithArray(_ bytes: RawSpan) -> Bool {
+    guard bytes.byteCount >= 8, bytes.byte(at: 0) == UInt8(ascii: "*") else { return false }
+    var index = 1
+    while index < 6, index < bytes.byteCount, (0x30...0x39).contains(bytes.byte(at: index)) { index += 1 }
+    return index > 1 && startsWith(bytes.extracting(index..<bytes.byteCount), "\r\n$")
+  }
+
   static func startsWith(_ bytes: RawSpan, _ text: String) -> Bool {
     var index = 0
     for expected in text.utf8 {
