@@ -32,7 +32,10 @@ struct CaptureJudging {
     }
     guard var report, notes.contains(where: { $0.frames > 0 || $0.problem == nil }) else {
       throw Unreadable(
-        description: notes.map { "\($0.name): \($0.problem ?? "nothing in it")" }.joined(separator: "\n"))
+        description: notes.map { note in
+          let problem = note.problem ?? "nothing in it"
+          return problem.hasPrefix(note.name) ? problem : "\(note.name): \(problem)"
+        }.joined(separator: "\n"))
     }
     report.files = notes
     return report

@@ -39,6 +39,10 @@ package struct TextReport {
         + "\(Display.count(open, "request")) without an answer, and the capture does not hold what would tell why."
     }
     if requests == 0 { return ink.yellow("Nothing to judge: ") + "no request is in this capture." }
+    if report.files.contains(where: { $0.problem != nil }) {
+      return ink.yellow("Nothing found in what could be read: ")
+        + "every one of \(Display.count(requests, "request")) was answered or is still under way, but the capture is damaged."
+    }
     return ink.green("No: ") + "every one of \(Display.count(requests, "request")) was answered or is still under way."
   }
 
