@@ -45,13 +45,16 @@ extension ResponseHead {
 
   /// The same with the edits of the route. An interim response (1xx) is written without them.
   ///
-  /// - Parameter values: what the variables of the edits stand for.
+  /// - Parameters:
+  ///   - values: what the variables of the edits stand for.
+  ///   - extraLines: whole field lines with their line ends, or nothing.
   package func write(
     to buffer: inout ByteBuffer, bytes: RawSpan, fields: borrowing FieldTable, clientVersion: HTTPVersion,
     clientKeepsAlive: Bool, bodyFraming: ResponseFraming, keepAliveTimeout: UInt32? = nil, via: [UInt8]? = nil,
-    proxyStatus: [UInt8]? = nil, date: [UInt8]? = nil, edits: borrowing CompiledEdits, values: borrowing EditValues
+    proxyStatus: [UInt8]? = nil, date: [UInt8]? = nil, edits: borrowing CompiledEdits, values: borrowing EditValues,
+    extraLines: [UInt8] = []
   ) {
-    if edits.isEmpty || isInterim {
+    if (edits.isEmpty && extraLines.isEmpty) || isInterim {
       return write(
         to: &buffer, bytes: bytes, fields: fields, clientVersion: clientVersion, clientKeepsAlive: clientKeepsAlive,
         bodyFraming: bodyFraming, keepAliveTimeout: keepAliveTimeout, via: via, proxyStatus: proxyStatus, date: date)
@@ -65,6 +68,7 @@ extension ResponseHead {
       edits.removed.contains(.via) ? nil : via, edits.removed.contains(.proxyStatus) ? nil : proxyStatus,
       edits.removed.contains(.date) ? nil : date)
     edits.writeLines(to: &buffer, values, bytes, host: nil, requestID: nil)
+    buffer.append(extraLines)
     buffer.appendLineEnd()
   }
 
