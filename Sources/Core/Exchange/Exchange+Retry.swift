@@ -33,12 +33,17 @@ extension Exchange {
     /// Any random number.
     package var random: UInt64
     package var now: Instant
+    /// When the exchange must be over: a retry that would begin only then is none.
+    package var deadline: Instant
 
-    package init(policy: RetryPolicy, hasIdempotencyKey: Bool, random: UInt64, now: Instant) {
+    package init(
+      policy: RetryPolicy, hasIdempotencyKey: Bool, random: UInt64, now: Instant, deadline: Instant = .distantFuture
+    ) {
       self.policy = policy
       self.hasIdempotencyKey = hasIdempotencyKey
       self.random = random
       self.now = now
+      self.deadline = deadline
     }
   }
 
@@ -85,6 +90,7 @@ extension Exchange {
       delay = max(delay, asked)
     case .other: return .giveUp(.retryAfterTooLong)
     }
+    guard context.now.advanced(by: delay) < context.deadline else { return .giveUp(.noTimeLeft) }
     guard budget.take(proven: false, now: context.now) else { return .giveUp(.budgetExhausted) }
     retryBegan()
     return .retry(after: delay)

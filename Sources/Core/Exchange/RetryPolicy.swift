@@ -109,6 +109,8 @@ package enum NotRetried: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyabl
   case tooManyRetries
   /// The server wants to be left alone for longer than the settings wait.
   case retryAfterTooLong
+  /// The exchange must be over before the retry could begin.
+  case noTimeLeft
   /// The budget that retries share with replays is used up.
   case budgetExhausted
 }

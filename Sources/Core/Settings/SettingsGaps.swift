@@ -11,12 +11,7 @@ package enum SettingsGaps {
     note("listen.proxy-protocol", settings.listeners.contains { $0.proxyProtocol != .off })
     for upstream in settings.upstreams {
       let subject = "upstreams.\(upstream.name)"
-      note("\(subject).sticky", upstream.sticky != nil)
-      note("\(subject).retry", upstream.retry.limit > 0)
       note("\(subject).proxy-protocol", upstream.proxyProtocol != .off)
-    }
-    for (index, route) in settings.routes.enumerated() {
-      note("routes[\(index + 1)].retry", route.retry?.limit ?? 0 > 0)
     }
     let guards = settings.guards
     note("guards.request-rate", guards.requestRate != nil)

@@ -26,6 +26,7 @@ package enum AccessLine {
     package var facts: LeaseFacts?
     package var attempts: UInt8
     package var replays: UInt8
+    package var retries: UInt8
     package var verdict: Verdict?
     package var failure: Failure?
     package var clientWasLost: Bool
@@ -59,6 +60,7 @@ package enum AccessLine {
     }
     field(" attempts=", Int64(record.attempts), to: &line)
     if record.replays > 0 { field(" replays=", Int64(record.replays), to: &line) }
+    if record.retries > 0 { field(" retries=", Int64(record.retries), to: &line) }
     if let verdict = record.verdict {
       append(" verdict=", to: &line)
       append(verdict.label, to: &line)
@@ -109,6 +111,7 @@ package enum AccessLine {
     }
     field(",\"attempts\":", Int64(record.attempts), to: &line)
     field(",\"replays\":", Int64(record.replays), to: &line)
+    if record.retries > 0 { field(",\"retries\":", Int64(record.retries), to: &line) }
     if let verdict = record.verdict {
       append(",\"verdict\":", to: &line)
       quote(verdict.label, to: &line)

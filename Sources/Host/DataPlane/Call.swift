@@ -46,6 +46,8 @@ struct Call {
     case leased
     /// Its attempt ended, and the RST that would prove the race is awaited (``Exchange/AttemptEnd/awaitReset(until:)``).
     case judging
+    /// It waits for a while before it asks a pool again: its last answer, or failure, is to be followed by a retry.
+    case backingOff
   }
 
   var machine: Exchange
@@ -74,10 +76,15 @@ struct Call {
   var announcedContent = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
-  /// Servers that refused a connection for this exchange, by ``Server/position``.
+  /// Servers that refused a connection for this exchange, or failed it and are not to have its retry, by
+  /// ``Server/position``.
   var refusedBy = TriedServers()
   /// What its server is chosen by, where the upstream hashes requests.
   var balanceKey: UInt64?
+  /// The one that the client's cookie names, where the upstream keeps clients with their servers.
+  var stickyServer: Server?
+  /// Whether the request has an Idempotency-Key; known only where that matters.
+  var hasIdempotencyKey = false
   /// What the client asked for as Host, where edits of the response name it.
   var askedHost: [UInt8] = []
   /// A valid X-Request-Id of the client, for the access log and edits of the response; empty when the proxy made one.

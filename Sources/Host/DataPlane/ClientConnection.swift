@@ -51,6 +51,8 @@ final class ClientConnection {
     case responseBody
     /// The RST that would prove the race.
     case reset
+    /// Nothing: it is left alone until a retry.
+    case backoff
   }
 
   let token: UInt64

@@ -21,6 +21,7 @@ final class Route {
   let settings: RouteSettings?
   /// Made anew when servers come or go.
   private(set) var replayPolicy = ReplayPolicy()
+  private(set) var retryPolicy = RetryPolicy.off
 
   /// All requests to one upstream.
   init(to upstream: Upstream, under settings: ProxySettings) {
@@ -62,6 +63,7 @@ final class Route {
   func refresh() {
     guard let upstream else { return }
     replayPolicy = upstream.replayPolicy(settings?.replay ?? upstream.settings.replay)
+    retryPolicy = RetryPolicy(settings?.retry ?? upstream.settings.retry)
   }
 }
 

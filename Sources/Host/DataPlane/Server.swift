@@ -14,6 +14,8 @@ final class Server {
   /// Share of the requests beside the other servers.
   var weight: UInt32
   var isBackup: Bool
+  /// What keeps a client with it, as a field line; empty where the upstream has no such cookie.
+  var stickyLine: [UInt8] = []
   var pool: Pool
   /// By the slot of their ``ConnectionID``.
   var connections: [UpstreamConnection?] = []

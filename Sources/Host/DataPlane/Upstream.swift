@@ -19,6 +19,10 @@ final class Upstream {
   private(set) var defaultHost: [UInt8] = []
   /// What requests are hashed by, where the balancing does that.
   private(set) var hashKey: CompiledHashKey?
+  /// Keeps clients with their servers, where the settings say so.
+  private(set) var stickyCookie: CompiledStickyCookie?
+  /// By ``Server/position``.
+  private var stickyTokens: [UInt64] = []
   private let hash: StableHash
   private var balancer: Balancer
   private var random: ChoiceRandomness
@@ -31,6 +35,7 @@ final class Upstream {
     defaultHost = Self.defaultHost(of: settings)
     hash = StableHash(upstream: settings.name)
     hashKey = Self.hashKey(of: settings, hash)
+    stickyCookie = Self.stickyCookie(of: settings, hash)
     balancer = Balancer(settings.balance, servers: [], thread: thread)
     random = ChoiceRandomness(seed: seed)
   }
@@ -42,6 +47,8 @@ final class Upstream {
     }
     self.settings = settings
     defaultHost = Self.defaultHost(of: settings)
+    stickyCookie = Self.stickyCookie(of: settings, hash)
+    prepareCookies()
   }
 
   func adopt(_ servers: [Server]) {
@@ -54,12 +61,32 @@ final class Upstream {
     } else {
       balancer.serversChanged(identities)
     }
+    prepareCookies()
+  }
+
+  /// The cookie's token and line for each server. Whoever is gone keeps his: he may still owe an answer.
+  private func prepareCookies() {
+    guard let stickyCookie else {
+      stickyTokens = []
+      return
+    }
+    stickyTokens = servers.map { stickyCookie.token(Array($0.record.name.utf8)) }
+    for (server, token) in zip(servers, stickyTokens) { server.stickyLine = stickyCookie.line(token) }
   }
 
   private var identities: [UInt64] { servers.map { hash.hash(Array($0.record.name.utf8)) } }
 
   private static func hashKey(of settings: UpstreamSettings, _ hash: StableHash) -> CompiledHashKey? {
     if case .hash(let key) = settings.balance { CompiledHashKey(key, hash: hash) } else { nil }
+  }
+
+  private static func stickyCookie(of settings: UpstreamSettings, _ hash: StableHash) -> CompiledStickyCookie? {
+    settings.sticky.map { CompiledStickyCookie($0, hash: hash) }
+  }
+
+  /// The server that the request's cookie names; nil when it names none of those that are here.
+  func server(namedIn bytes: RawSpan, _ fields: borrowing FieldTable) -> Server? {
+    stickyCookie?.server(stickyTokens, bytes, fields).map { servers[$0] }
   }
 
   /// What is sent as Host instead of what the client asked for; nil: that.
@@ -107,8 +134,14 @@ final class Upstream {
   /// The server that gets a request, as the balancing has it. Those that refused this exchange are passed over; those that are
   /// ill or ejected, or refused connects of late, come last.
   ///
-  /// - Parameter key: what the request is hashed by, where the balancing does that.
-  func choose(refusedBy refused: TriedServers, key: UInt64?, at now: Instant) -> Server? {
+  /// - Parameters:
+  ///   - sticky: the server that the client is to stay with while that is well. One without a weight is not: it is drained.
+  ///   - key: what the request is hashed by, where the balancing does that.
+  func choose(sticky: Server?, refusedBy refused: TriedServers, key: UInt64?, at now: Instant) -> Server? {
+    if let sticky, sticky.isActive, sticky.weight > 0, !sticky.isAvoided(at: now), !refused.contains(sticky.position) {
+      sticky.chosen(at: now)
+      return sticky
+    }
     // Rather one that has just refused than none.
     guard let index = choice(refused, key, now) ?? (refused.isEmpty ? nil : choice(TriedServers(), key, now)) else {
       return nil

@@ -193,8 +193,9 @@ extension Worker {
 
   // MARK: - Failures
 
-  /// Answers the exchange with what went wrong at the upstream.
+  /// Answers the exchange with what went wrong at the upstream, unless it is to be retried. It leases nothing any more.
   func fail(_ client: ClientConnection, _ failure: Failure) {
+    if retriesFailure(client, failure) { return }
     noteFailure(client, failure)
     let server = serverName(client)
     let status = ProxyStatus(

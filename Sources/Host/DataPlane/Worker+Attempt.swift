@@ -211,7 +211,7 @@ extension Worker {
     let cause = FailureCause.exchangeTimeout(after: span)
     switch client.call.stage {
     case .leased, .judging: timedOut(client, cause)
-    case .waiting, .connecting:
+    case .waiting, .connecting, .backingOff:
       let failure = client.call.machine.refused(cause)
       abandonExchange(client)
       fail(client, failure)
@@ -235,7 +235,7 @@ extension Worker {
   func abandonExchange(_ client: ClientConnection) {
     guard client.call.isActive else { return }
     switch client.call.stage {
-    case .none: break
+    case .none, .backingOff: break
     case .waiting(let ticket, let server): server.pool.waitingExchangeLeft(ticket)
     case .connecting:
       if let upstream = client.upstream {

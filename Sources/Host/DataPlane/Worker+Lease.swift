@@ -10,7 +10,10 @@ extension Worker {
     guard let upstream = client.call.route?.upstream else {
       preconditionFailure("only a request that is to be forwarded needs a connection")
     }
-    guard let server = upstream.choose(refusedBy: client.call.refusedBy, key: client.call.balanceKey, at: now) else {
+    guard
+      let server = upstream.choose(
+        sticky: client.call.stickyServer, refusedBy: client.call.refusedBy, key: client.call.balanceKey, at: now)
+    else {
       fail(client, client.call.machine.refused(.nameNotFound))
       return
     }

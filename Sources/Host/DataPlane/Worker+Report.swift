@@ -62,6 +62,7 @@ extension Worker {
     if client.call.machine.replays > 0, client.call.failure == nil, !client.call.clientWasLost {
       counters.replaysAnswered &+= 1
     }
+    if client.call.machine.retries > 0 { noteRetried(client) }
     switch settings.logs.access {
     case .off: return
     case .text: AccessLine.appendText(record(client), to: &accessLines)
@@ -88,7 +89,8 @@ extension Worker {
       untilLeased: call.facts == nil ? nil : call.leasedAt.since(call.startedAt),
       untilHead: call.headAt.map { $0.since(call.startedAt) },
       server: call.server?.record.name, connection: call.upstreamLogID, facts: call.facts,
-      attempts: call.machine.attempts, replays: call.machine.replays, verdict: call.machine.lastVerdict,
+      attempts: call.machine.attempts, replays: call.machine.replays, retries: call.machine.retries,
+      verdict: call.machine.lastVerdict,
       failure: call.failure, clientWasLost: call.clientWasLost)
   }
 

@@ -88,6 +88,8 @@ extension Worker {
     if let upstream = route?.upstream {
       addressTo(upstream, client)
       noteBalanceKey(client, head, inbound, upstream)
+      noteStickyServer(client, inbound, upstream)
+      noteIdempotencyKey(client, inbound)
     }
     noteEditValues(client, head, inbound, route)
     if settings.logs.access != .off, let given = RequestID.received(inbound.readable, fields) {

@@ -17,7 +17,7 @@ extension Worker {
     case .judging:
       if upstream.isReadable || upstream.peerClosed { judgingStirred(client) }
       return false
-    case .none, .waiting, .connecting: return false
+    case .none, .waiting, .connecting, .backingOff: return false
     }
     switch client.call.responseBody {
     case .awaitingHead: return readResponseHead(client, upstream)
@@ -134,10 +134,14 @@ extension Worker {
       return
     case .passOn: break
     }
-    client.call.headAt = now
-    client.call.status = head.status
     noteOutcome(.answered(status: UInt16(head.status)), at: upstream.server)
     noteAnswer(client, upstream, head)
+    if head.status >= 400, retriesAnswer(client, upstream, inbound, head) {
+      recycle(inbound)
+      return
+    }
+    client.call.headAt = now
+    client.call.status = head.status
     if head.status == 101 {
       switchProtocols(client, upstream, inbound, head)
       return
@@ -162,11 +166,12 @@ extension Worker {
     let via = settings.forwarding.via ? viaName : nil
     let date = fields.contains(.date) ? nil : dateValue
     var outbound = client.outbound.take() ?? buffers.take()
-    if let route = client.call.route, route.changesResponses {
+    let cookie = stickyLine(client)
+    if let route = client.call.route, route.changesResponses || !cookie.isEmpty {
       head.write(
         to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
         clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle, via: via, date: date,
-        edits: route.responseEdits, values: editValues(client, route.responseEdits.variables))
+        edits: route.responseEdits, values: editValues(client, route.responseEdits.variables), extraLines: cookie)
     } else {
       head.write(
         to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,

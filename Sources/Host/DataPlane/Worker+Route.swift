@@ -25,6 +25,22 @@ extension Worker {
     client.call.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
   }
 
+  /// Takes from the request's cookie which server it is to stay with, where the upstream keeps clients with their servers.
+  func noteStickyServer(_ client: ClientConnection, _ inbound: borrowing ByteBuffer, _ upstream: Upstream) {
+    guard upstream.stickyCookie != nil else { return }
+    client.call.stickyServer = upstream.server(namedIn: inbound.readable, fields)
+  }
+
+  /// The field line that keeps the client with the server that answered it; empty where it is with it already, and where the
+  /// upstream keeps nobody.
+  func stickyLine(_ client: ClientConnection) -> [UInt8] {
+    guard let server = client.call.server, server.upstream.stickyCookie != nil, client.call.stickyServer !== server
+    else {
+      return []
+    }
+    return server.stickyLine
+  }
+
   /// The answer to a request that goes to no server; nil for one that does, and for one that no route matches.
   func ownAnswer(
     _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ route: Route?

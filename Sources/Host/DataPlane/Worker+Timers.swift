@@ -135,6 +135,7 @@ extension Worker {
       // A client that does not read is what holds everything up; its own deadline says so.
       if client.clientDuty != .reading { responseBodyStalled(client) }
     case .reset: resetWaitEnded(client)
+    case .backoff: backoffEnded(client)
     }
   }
 }

@@ -31,7 +31,8 @@ extension Worker {
     head.write(
       to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
       clientKeepsAlive: true,
-      bodyFraming: .none, via: settings.forwarding.via ? viaName : nil)
+      bodyFraming: .none, via: settings.forwarding.via ? viaName : nil, edits: .none, values: EditValues(),
+      extraLines: stickyLine(client))
     inbound.consume(head.byteCount)
     outbound.append(inbound.readable)
     recycle(inbound)

@@ -5,7 +5,7 @@ import Synchronization
 /// One event loop with its thread, and everything that it owns: listeners, client connections, pools, buffers, counters.
 ///
 /// Nothing here is shared but the ``ServerRecord``s and the mailbox, so nothing here is locked. Read it as the life of a
-/// request: `+Accept`, `+Request`, `+Lease`, `+Attempt`, `+Response`, `+Answer`; then `+Tunnel`, `+Timers`, `+Report`.
+/// request: `+Accept`, `+Request`, `+Lease`, `+Attempt`, `+Response`, `+Retry`, `+Answer`; then `+Tunnel`, `+Timers`, `+Report`.
 final class Worker {
   /// What other threads may ask of a worker.
   enum Message: Sendable {
@@ -97,6 +97,8 @@ final class Worker {
   var identifiers: RequestIDs
   /// For choices of servers by chance.
   let choiceSeed: UInt64
+  /// For the times between retries.
+  var backoffRandomness: ChoiceRandomness
 
   /// Client connections that get another turn before the loop waits: a lease was handed to them, or a look was repeated.
   var queued: [UInt64] = []
@@ -146,6 +148,7 @@ final class Worker {
     headLimits = HeadLimits(settings.limits)
     let choiceSeed = seed.0 ^ seed.1
     self.choiceSeed = choiceSeed
+    backoffRandomness = ChoiceRandomness(seed: ~choiceSeed)
     upstreams = settings.upstreams.map { Upstream(settings: $0, thread: index, seed: choiceSeed) }
     defaultRoute = Route(to: upstreams[0], under: settings)
     defaultBounds = RouteBounds(settings)

@@ -57,6 +57,13 @@ package struct Counters: Equatable, Sendable {
   package var replaysFailed: UInt64 = 0
   /// By reason.
   package var notReplayed: [String: UInt64] = [:]
+  /// By what they followed: a status, or the Proxy-Status error type of a failure.
+  package var retries: [String: UInt64] = [:]
+  /// Exchanges that ended well after at least one retry, and those that did not.
+  package var retriesAnswered: UInt64 = 0
+  package var retriesFailed: UInt64 = 0
+  /// Failures of a kind that is retried and that were not, by reason.
+  package var notRetried: [String: UInt64] = [:]
   /// Log lines about exchanges that were left out because there were too many in a second.
   package var noticesSuppressed: UInt64 = 0
   /// By Proxy-Status error type.
@@ -93,6 +100,10 @@ package struct Counters: Equatable, Sendable {
     replaysFailed &+= other.replaysFailed
     noticesSuppressed &+= other.noticesSuppressed
     notReplayed.merge(other.notReplayed, uniquingKeysWith: &+)
+    retries.merge(other.retries, uniquingKeysWith: &+)
+    retriesAnswered &+= other.retriesAnswered
+    retriesFailed &+= other.retriesFailed
+    notRetried.merge(other.notRetried, uniquingKeysWith: &+)
     failures.merge(other.failures, uniquingKeysWith: &+)
     refusedByGuards.merge(other.refusedByGuards, uniquingKeysWith: &+)
   }
@@ -141,6 +152,10 @@ package struct Counters: Equatable, Sendable {
     line("upstream_replays_answered_total", replaysAnswered)
     line("upstream_replays_failed_total", replaysFailed)
     table("upstream_not_replayed_total", "reason", notReplayed)
+    table("upstream_retries_total", "after", retries)
+    line("upstream_retries_answered_total", retriesAnswered)
+    line("upstream_retries_failed_total", retriesFailed)
+    table("upstream_not_retried_total", "reason", notRetried)
     line("log_notices_suppressed_total", noticesSuppressed)
     table("failures_total", "error", failures)
     table("refused_total", "guard", refusedByGuards)

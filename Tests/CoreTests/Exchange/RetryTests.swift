@@ -114,6 +114,16 @@ import Testing
     #expect(answerFails(answered(), context(), retryAfter: .other) == .giveUp(.retryAfterTooLong))
   }
 
+  @Test func aRetryThatWouldComeTooLateIsNone() {
+    var late = context()
+    late.deadline = Scene.now.advanced(by: .seconds(1))
+    let driven = answered()
+    let budget = driven.budget
+    #expect(answerFails(driven, late, retryAfter: .seconds(1)) == .giveUp(.noTimeLeft))
+    #expect(driven.budget == budget, "it costs nothing")
+    #expect(answerFails(driven, late) == .retry(after: .milliseconds(25)))
+  }
+
   @Test func retriesAndReplaysShareABudget() {
     let driven = answered()
     let policy = Self.policy { $0.limit = 255 }
