@@ -143,7 +143,7 @@ struct ServeCommand: ParsableCommand {
       + (demo ? " (embedded, closes idle connections after 2s)" : "")
   }
 
-  /// Serves until a signal ends it.
+  /// Serves until a signal ends it, and obeys signals until the last client is served.
   private func wait(_ proxy: Proxy, _ log: Logger, _ errors: LogWriter, _ access: LogWriter?) {
     while true {
       switch Signals.next() {
@@ -159,18 +159,31 @@ struct ServeCommand: ParsableCommand {
       case .reload:
         reload(proxy, log)
       case .terminate:
-        log.info("stopping: no new connections; what is under way has \(proxy.settings.timeouts.drain.text)")
-        errors.flush()
-        try? Thread.start(named: "second-signal") {
-          while Signals.next() != .terminate {}
+        let patience = proxy.settings.timeouts.drain
+        guard proxy.beginDrain(atMost: patience) else {
+          log.warning("ended at once by a second signal; what was under way is lost")
+          errors.flush(atMost: .milliseconds(200))
           _exit(1)
         }
-        proxy.drain(atMost: proxy.settings.timeouts.drain)
-        log.info("stopped")
-        access?.flush()
-        errors.flush()
-        return
+        log.info("stopping: no new connections; what is under way has \(patience.text)")
+        endWhenDrained(proxy, log, errors, access)
       }
+    }
+  }
+
+  private func endWhenDrained(_ proxy: Proxy, _ log: Logger, _ errors: LogWriter, _ access: LogWriter?) {
+    let end: @Sendable () -> Void = {
+      proxy.waitForEnd()
+      log.info("stopped")
+      access?.flush()
+      errors.flush()
+      // Not `exit`: nothing is to be torn down under threads that still run.
+      _exit(0)
+    }
+    do {
+      try Thread.start(named: "drain", end)
+    } catch {
+      end()
     }
   }
 }

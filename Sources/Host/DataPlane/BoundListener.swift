@@ -6,27 +6,52 @@ struct BoundListener: Sendable {
   private(set) var settings: ListenerSettings
   /// With its port filled in.
   let address: SocketAddress
-  /// One a worker.
-  private(set) var listeners: [Worker.Listener]
+  let sockets: [Worker.Listener.Shared]
+  private let threads: Int
+  /// What was made at the path of a UNIX listener.
+  private let file: SocketFile?
 
   init(_ settings: ListenerSettings, threads: Int) throws(Proxy.StartError) {
-    let bound = try Self.bind(settings, threads: threads)
     self.settings = settings
-    address = bound.address
-    listeners = bound.descriptors.map {
-      Worker.Listener(descriptor: $0, address: bound.address, settings: settings, isUnix: bound.address.isUnix)
-    }
+    self.threads = threads
+    (address, sockets) = try Self.bind(settings, threads: threads)
+    if case .unix(let path) = settings.address, !path.hasPrefix("@") { file = SocketFile(path) } else { file = nil }
   }
 
   /// The same sockets under other settings.
   func adopting(_ settings: ListenerSettings) -> BoundListener {
     var copy = self
     copy.settings = settings
-    copy.listeners = listeners.map {
-      Worker.Listener(descriptor: $0.descriptor, address: address, settings: settings, isUnix: $0.isUnix)
-    }
     return copy
   }
+
+  /// Whether every worker takes connections from every socket, instead of each from its own.
+  private var isShared: Bool { address.isUnix }
+
+  /// Those that a worker takes connections from. Each socket is somebody's: what waits in its queue is waited for.
+  func listeners(ofWorker worker: Int) -> [Worker.Listener] {
+    sockets.enumerated().filter { isShared || $0.offset % threads == worker }.map {
+      Worker.Listener(descriptor: $0.element, address: address, settings: settings, isShared: isShared)
+    }
+  }
+
+  // MARK: - Ending
+
+  /// Lets nobody begin to connect any more, while those who have begun come in: the workers close the sockets a little later
+  /// (``Worker/closingTime``), and what is in a socket's queue at that moment is reset by the kernel.
+  func turnNewcomersAway() {
+    removePath()
+    guard !address.isUnix else { return }
+    for socket in sockets {
+      // Without the filter somebody may begin to connect in the last microseconds, and be reset.
+      try? NewcomerFilter.attach(to: socket.number)
+    }
+  }
+
+  /// Nobody finds the way to a UNIX listener any more. What somebody else has put in its place stays.
+  func removePath() { file?.remove() }
+
+  // MARK: - Binding
 
   private static func bind(
     _ settings: ListenerSettings, threads: Int
@@ -37,10 +62,10 @@ struct BoundListener: Sendable {
       case .inherited:
         throw SystemError("inherit", EBADF)
       case .unix(let path):
-        if !path.hasPrefix("@") { try removeStaleSocket(path) }
+        if !path.hasPrefix("@") { try SocketFile.removeStale(path) }
         let address = SocketAddress(.unix(path: path))
         let shared = Worker.Listener.Shared(try Socket.listen(on: address, shared: false))
-        return (address, Array(repeating: shared, count: threads))
+        return (address, [shared])
       case .tcp(let host, let port):
         var address: SocketAddress
         if host.isEmpty {
@@ -69,20 +94,6 @@ struct BoundListener: Sendable {
       }
     } catch {
       throw Proxy.StartError(description: explain(error, listen))
-    }
-  }
-
-  /// A socket that a dead process left behind is removed; one that somebody listens on is not.
-  private static func removeStaleSocket(_ path: String) throws(SystemError) {
-    guard Socket.isSocket(atPath: path) else { return }
-    do throws(SystemError) {
-      _ = try Socket.connect(to: SocketAddress(.unix(path: path)))
-      throw SystemError("bind", EADDRINUSE)
-    } catch  where error.code == ECONNREFUSED {
-      // Safe: the path is a NUL-terminated copy during the call.
-      _ = unsafe unlink(path)
-    } catch  where error.code == ENOENT {
-      return
     }
   }
 

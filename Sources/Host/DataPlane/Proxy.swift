@@ -11,26 +11,28 @@ package final class Proxy: Sendable {
   }
 
   /// What holds at the moment, and what a reload replaces.
-  private struct State {
+  struct State {
     var settings: ProxySettings
     /// Counts the settings that were taken over, from 0.
     var generation: UInt64 = 0
     var members: [[UpstreamMember]]
+    /// None any more once the end has begun.
     var listeners: [BoundListener]
+    var isEnding = false
   }
 
-  private let state: Mutex<State>
+  let state: Mutex<State>
   /// One reload at a time. It may wait for names.
-  private let reloading = Mutex(())
+  let reloading = Mutex(())
   /// Held while the settings or the servers are exchanged, which waits for nobody.
-  private let changing = Mutex(())
-  private let names: Names
-  private let checks: HealthChecks
-  private let mailboxes: [Worker.Mailbox]
-  private let clientRoom: Int
-  private let load = SharedLoad()
-  private let log: Logger
-  private let ended: Wakeup
+  let changing = Mutex(())
+  let names: Names
+  let checks: HealthChecks
+  let mailboxes: [Worker.Mailbox]
+  let clientRoom: Int
+  let load = SharedLoad()
+  let log: Logger
+  let ended: Wakeup
 
   /// Binds every listener, then starts one thread a worker. When this returns, connections are accepted.
   package init(settings: ProxySettings, log: Logger, accessLog: LogWriter?) throws(StartError) {
@@ -54,7 +56,7 @@ package final class Proxy: Sendable {
       for index in 0..<settings.threads {
         let ready = try Wakeup(isBlocking: true)
         let seed = Self.randomSeed()
-        let handover = WorkerHandover(bound.map { $0.listeners[index] })
+        let handover = WorkerHandover(bound.flatMap { $0.listeners(ofWorker: index) })
         try Thread.start(named: "worker-\(index)") { [ended, load] in
           do throws(SystemError) {
             let worker = try Worker(
@@ -95,12 +97,12 @@ package final class Proxy: Sendable {
 
   /// What holds at the moment.
   package var settings: ProxySettings { state.withLock { $0.settings } }
-  /// The addresses that are listened on, ports filled in.
+  /// The addresses that are listened on, ports filled in; none any more once the end has begun.
   package var addresses: [SocketAddress] { state.withLock { $0.listeners.map(\.address) } }
   /// How often the settings were replaced.
   package var generation: UInt64 { state.withLock { $0.generation } }
 
-  private static func clientLimit(_ settings: ProxySettings, room: Int) -> Int {
+  static func clientLimit(_ settings: ProxySettings, room: Int) -> Int {
     max(1, min(settings.limits.clientConnections, room) / settings.threads)
   }
 
@@ -161,206 +163,5 @@ package final class Proxy: Sendable {
     var sum = Counters()
     for report in reports { sum.add(report.counters) }
     return names.dump() + lines + sum.lines()
-  }
-
-  // MARK: - Ending
-
-  /// Stops accepting, serves what is under way, and returns when all is done or `deadline` has passed.
-  package func drain(atMost patience: Nanoseconds) {
-    let deadline = MonotonicClock.now.advanced(by: patience)
-    for mailbox in mailboxes { mailbox.post(.drain(until: deadline)) }
-    waitForEnd()
-  }
-
-  package func stop() {
-    for mailbox in mailboxes { mailbox.post(.stop) }
-    waitForEnd()
-  }
-
-  private func waitForEnd() {
-    for _ in mailboxes { ended.waitOne() }
-    names.stop()
-    checks.stop()
-  }
-
-  // MARK: - Reloading
-
-  /// Replaces the settings: no request and no connection is lost, on either side. Nothing changes when it throws.
-  ///
-  /// New listeners are bound first; those that are named no more stop accepting. The number of threads stays.
-  /// - Returns: what could not be taken over while running, in words.
-  package func reload(_ wanted: ProxySettings) throws(StartError) -> [String] {
-    var notes: [String] = []
-    var failure: StartError?
-    reloading.withLock { _ in
-      do throws(StartError) {
-        // The names of both, until it is certain which of them hold.
-        try prepareNames(of: [settings, wanted], under: wanted.resolver)
-        try changing.withLock { _ throws(StartError) in notes = try replaceSettings(wanted) }
-        try prepareNames(of: [wanted], under: wanted.resolver)
-      } catch {
-        try? prepareNames(of: [settings], under: settings.resolver)
-        failure = error
-      }
-    }
-    if let failure { throw failure }
-    return notes
-  }
-
-  private func replaceSettings(_ wanted: ProxySettings) throws(StartError) -> [String] {
-    let before = state.withLock { $0 }
-    var settings = wanted
-    var notes: [String] = []
-    if settings.threads != before.settings.threads {
-      notes.append(
-        "threads: \(settings.threads) is taken up at the next start or upgrade; until then there are \(before.settings.threads)"
-      )
-      settings.threads = before.settings.threads
-    }
-    var left = before.listeners
-    var listeners: [BoundListener] = []
-    for listen in settings.listeners {
-      if let index = left.firstIndex(where: { $0.settings.address == listen.address }) {
-        listeners.append(left.remove(at: index).adopting(listen))
-      } else {
-        listeners.append(try BoundListener(listen, threads: settings.threads))
-      }
-    }
-    let members = settings.upstreams.map { upstream in
-      let index = before.settings.upstreams.firstIndex { $0.name == upstream.name }
-      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], names: names)
-    }
-    let generation = before.generation + 1
-    state.withLock { state in
-      state = State(settings: settings, generation: generation, members: members, listeners: listeners)
-    }
-    checkHealth(of: members, under: settings)
-    let clientLimit = Self.clientLimit(settings, room: clientRoom)
-    for (index, mailbox) in mailboxes.enumerated() {
-      mailbox.post(
-        .reload(
-          Worker.Reload(
-            settings: settings, generation: generation, members: members,
-            listeners: listeners.map { $0.listeners[index] }, clientLimit: clientLimit)))
-    }
-    return notes
-  }
-
-  // MARK: - Names
-
-  /// How long a start or a reload waits for names that nobody knows yet: longer than a name server has to answer, so that one
-  /// that is dead is no reason to begin without servers.
-  private static let namePatience = Nanoseconds.seconds(6)
-
-  private static func makeNames(_ settings: ProxySettings, log: Logger) throws(StartError) -> Names {
-    do throws(SystemError) {
-      let names = try Names(log: log)
-      try names.want(settings.names, under: settings.resolver)
-      warn(of: names.waitUntilSettled(atMost: namePatience), log: log)
-      return names
-    } catch {
-      throw StartError(description: "names cannot be resolved: \(error)")
-    }
-  }
-
-  private func prepareNames(of settings: [ProxySettings], under resolver: ResolverSettings) throws(StartError) {
-    do throws(SystemError) {
-      try names.want(settings.flatMap(\.names), under: resolver)
-      Self.warn(of: names.waitUntilSettled(atMost: Self.namePatience), log: log)
-    } catch {
-      throw StartError(description: "names cannot be resolved: \(error)")
-    }
-  }
-
-  private static func warn(of unsettled: [String], log: Logger) {
-    for host in unsettled {
-      log.warning(
-        "'\(host)' is not resolved yet: no name server has answered within \(namePatience.text); requests for it are answered with 502 until one does"
-      )
-    }
-  }
-
-  /// Called on the thread of the names.
-  private func namesChanged() {
-    changing.withLock { _ in
-      let before = state.withLock { $0 }
-      var members = before.members
-      var changed = false
-      for (index, upstream) in before.settings.upstreams.enumerated() where !upstream.names.isEmpty {
-        let fresh = Self.members(of: upstream, keeping: members[index], names: names)
-        guard !fresh.elementsEqual(members[index], by: { $0.record === $1.record }) else { continue }
-        members[index] = fresh
-        changed = true
-        let servers = fresh.isEmpty ? "none" : fresh.map { $0.record.name }.joined(separator: ", ")
-        log.info("upstream \(upstream.name): the servers are now \(servers)")
-      }
-      guard changed else { return }
-      state.withLock { $0.members = members }
-      checkHealth(of: members, under: before.settings)
-      for mailbox in mailboxes { mailbox.post(.members(members, generation: before.generation)) }
-    }
-  }
-
-  /// A record for each address of each server; those that are known stay the same.
-  private static func members(
-    of upstream: UpstreamSettings, keeping known: [UpstreamMember], names: Names
-  ) -> [UpstreamMember] {
-    let window = IdleWindow.Settings(configuredLimit: upstream.pool.idleAge, isOn: upstream.idleWindow)
-    let group = known.first?.group ?? ServerGroup()
-    var members: [UpstreamMember] = []
-    func add(_ address: SocketAddress, _ server: ServerSettings) {
-      guard !members.contains(where: { $0.record.address == address }) else { return }
-      let record: ServerRecord
-      if let kept = known.first(where: { $0.record.address == address && $0.record.origin == server.origin })?.record
-        ?? group.formerRecord(of: address, server.origin)
-      {
-        record = kept
-        _ = record.learn { $0.settingsChanged(window, now: MonotonicClock.now) }
-      } else {
-        record = ServerRecord(address: address, name: address.description, origin: server.origin, window: window)
-      }
-      members.append(UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup, group: group))
-    }
-    for server in upstream.servers {
-      switch server.origin {
-      case .unix(let path): add(SocketAddress(.unix(path: path)), server)
-      case .tcp(let host, let port):
-        for address in names.addresses(of: host, port: port) { add(address, server) }
-      }
-    }
-    group.adopt(members, under: upstream, now: MonotonicClock.now)
-    return members
-  }
-
-  private func checkHealth(of members: [[UpstreamMember]], under settings: ProxySettings) {
-    var targets: [HealthChecks.Target] = []
-    for (upstream, members) in zip(settings.upstreams, members) {
-      guard let health = upstream.health else { continue }
-      targets += members.map { HealthChecks.Target(record: $0.record, upstream: upstream, settings: health) }
-    }
-    do throws(SystemError) {
-      try checks.check(targets)
-    } catch {
-      log.error("servers cannot be checked and count as well: \(error)")
-    }
-  }
-
-  private static func randomSeed() -> (UInt64, UInt64) {
-    var generator = SystemRandomNumberGenerator()
-    return (generator.next(), generator.next())
-  }
-}
-
-extension ProxySettings {
-  fileprivate var names: [Names.Wish] { upstreams.flatMap(\.names) }
-}
-
-extension UpstreamSettings {
-  /// The hosts that are no literals.
-  fileprivate var names: [Names.Wish] {
-    origins.compactMap { origin in
-      guard case .tcp(let host, let port) = origin, SocketAddress(literal: host, port: port) == nil else { return nil }
-      return Names.Wish(host: host, period: resolvePeriod)
-    }
   }
 }

@@ -10,7 +10,7 @@ extension Worker {
   func accept(from listener: Int) {
     for _ in 0..<Self.acceptsPerTurn {
       // A listener can be gone by a reload while its event waits.
-      guard drainDeadline == nil, !acceptingIsPaused, listener < listeners.count else { return }
+      guard !acceptingIsPaused, listener < listeners.count else { return }
       guard clients.count < clientLimit else {
         pause(
           "the limit of \(clientLimit) client connections of this thread is reached; more wait in the kernel's queue")
@@ -64,7 +64,7 @@ extension Worker {
       return
     }
     counters.clientConnectionsAccepted &+= 1
-    expect(.idle, of: client, within: settings.timeouts.requestHead)
+    expect(.idle, of: client, within: drain == nil ? settings.timeouts.requestHead : drainGrace)
   }
 
   // MARK: - Pausing
@@ -88,11 +88,12 @@ extension Worker {
   }
 
   func resumeAccepting() throws(SystemError) {
-    guard drainDeadline == nil else { return }
+    guard drain == nil else { return }
     acceptingIsPaused = false
     for index in listeners.indices where !listeners[index].isRegistered {
       try poller.register(
-        listeners[index].descriptor.number, for: .readable, trigger: listeners[index].isUnix ? .levelExclusive : .level,
+        listeners[index].descriptor.number, for: .readable,
+        trigger: listeners[index].isShared ? .levelExclusive : .level,
         token: UInt64(Kind.listener) << 56 | UInt64(index))
       listeners[index].isRegistered = true
     }

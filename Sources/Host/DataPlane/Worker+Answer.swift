@@ -65,7 +65,7 @@ extension Worker {
       return
     }
     client.phase = .idle
-    expect(.idle, of: client, within: drainDeadline == nil ? settings.timeouts.clientIdle : drainGrace)
+    expect(.idle, of: client, within: drain == nil ? settings.timeouts.clientIdle : drainGrace)
   }
 
   /// Closes so that the last answer arrives: a RST in reply to unread bytes would destroy it (RFC 9112 section 9.6).
@@ -166,7 +166,7 @@ extension Worker {
 
   /// Queues a response of ours as the end of the exchange. Nothing of another response may have been passed on.
   func answer(_ client: ClientConnection, _ response: LocalResponse) {
-    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
+    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && servesFurther(client)
     let edits = client.call.route?.responseEdits ?? .none
     var outbound = client.outbound.take() ?? buffers.take()
     response.write(
@@ -295,7 +295,7 @@ extension Worker {
     counters.clientConnectionsClosed &+= 1
     client.closeSocket()
     clients.remove(client.token)
-    if acceptingIsPaused, drainDeadline == nil, clients.count < clientLimit - clientLimit / 64 {
+    if acceptingIsPaused, drain == nil, clients.count < clientLimit - clientLimit / 64 {
       // Room again; the timer that was set when accepting paused takes care of a failure here.
       try? resumeAccepting()
     }

@@ -34,7 +34,7 @@ extension Worker {
     for client in clients.all {
       client.forwarding = forwarding(for: client.peer)
       client.hostUpstream = nil
-      if client.phase == .idle, drainDeadline == nil { expect(.idle, of: client, within: settings.timeouts.clientIdle) }
+      if client.phase == .idle, drain == nil { expect(.idle, of: client, within: settings.timeouts.clientIdle) }
     }
   }
 
@@ -94,12 +94,10 @@ extension Worker {
 
   /// Those that stay are the same sockets. Of one that goes, who has knocked already is let in.
   private func adopt(_ wanted: [Listener]) {
-    guard drainDeadline == nil else { return }
+    guard drain == nil else { return }
     let wasPaused = acceptingIsPaused
-    for listener in listeners where !wanted.contains(where: { $0.descriptor === listener.descriptor }) {
-      acceptAll(from: listener)
-    }
     pauseAccepting()
+    leave(listeners.filter { listener in !wanted.contains { $0.descriptor === listener.descriptor } })
     listeners = wanted
     guard !wasPaused else { return }
     do throws(SystemError) {

@@ -169,7 +169,7 @@ extension Worker {
     client.call.method = head.method
     client.call.version = head.version
     client.call.requestID = requestID
-    client.call.clientKeepsAlive = head.keepsAlive && drainDeadline == nil
+    client.call.clientKeepsAlive = head.keepsAlive
     client.call.asksForUpgrade = !head.upgrade.isEmpty
     client.forgetRequestLine()
     expectNothing(of: client)

@@ -162,7 +162,7 @@ extension Worker {
   ) {
     let framing = head.framing(forClient: client.call.version)
     // A client that is still sending would have its request taken for the next one; it is told that this is the end.
-    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && drainDeadline == nil
+    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && servesFurther(client)
     let via = settings.forwarding.via ? viaName : nil
     let date = fields.contains(.date) ? nil : dateValue
     var outbound = client.outbound.take() ?? buffers.take()

@@ -57,7 +57,7 @@ extension Worker {
     guard let policy = client.call.route?.retryPolicy, !policy.isOff else { return nil }
     return Exchange.RetryContext(
       policy: policy, hasIdempotencyKey: client.call.hasIdempotencyKey, random: backoffRandomness.next(), now: now,
-      deadline: min(client.exchangeDeadline, drainDeadline ?? .distantFuture))
+      deadline: min(client.exchangeDeadline, drain?.deadline ?? .distantFuture))
   }
 
   // MARK: - The answer that nobody gets

@@ -65,6 +65,7 @@ extension Worker {
         notices.post(now) { log.error("accepting cannot be resumed: \(error)") }
         timers.schedule(token, at: now.advanced(by: .seconds(1)))
       }
+    case Kind.closeListeners: closeLeavingListeners()
     case Kind.drainDeadline:
       break
     case let kind:

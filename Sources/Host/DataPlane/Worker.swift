@@ -51,6 +51,7 @@ final class Worker {
     static let sweep: UInt8 = 4
     static let resumeAccepting: UInt8 = 5
     static let drainDeadline: UInt8 = 6
+    static let closeListeners: UInt8 = 7
   }
 
   let index: Int
@@ -79,6 +80,8 @@ final class Worker {
   var counters = Counters()
 
   var listeners: [Listener] = []
+  /// Those that are about to close, and when (``closingTime``).
+  var leaving: [(listener: Listener, closesAt: Instant)] = []
   var clients = Slab<ClientConnection>(kind: Kind.client)
   var upstreamConnections = Slab<UpstreamConnection>(kind: Kind.upstream)
   /// In the order of the settings.
@@ -116,17 +119,19 @@ final class Worker {
   var notices = NoticeLimiter()
   var acceptingIsPaused = false
   var pauseToldAt = Instant(nanoseconds: 0)
-  var drainDeadline: Instant?
+  /// Nothing new is begun any more.
+  var drain: Drain?
   var isStopped = false
 
   struct Listener {
     let descriptor: Shared
     let address: SocketAddress
     let settings: ListenerSettings
-    let isUnix: Bool
+    /// Other workers take connections from it as well.
+    let isShared: Bool
     var isRegistered = false
 
-    /// A UNIX listener is one socket for all workers; the others have one each.
+    /// A socket that listens, which closes when nobody holds it any more.
     final class Shared: Sendable {
       let descriptor: Descriptor
       init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
@@ -186,7 +191,7 @@ final class Worker {
         if now.since(wallTakenAt) >= .seconds(1) { takeWallClock() }
         flushAccessLog()
       }
-      if let drainDeadline, clients.count == 0 || now >= drainDeadline { isStopped = true }
+      if let drain, (clients.count == 0 && leaving.isEmpty) || now >= drain.deadline { isStopped = true }
     }
     closeEverything()
     flushAccessLog()
@@ -328,25 +333,9 @@ final class Worker {
     }
   }
 
-  /// How long a client connection may stay quiet while the worker drains: a request that is on its way is still served.
-  var drainGrace: Nanoseconds {
-    guard let drainDeadline else { return .zero }
-    return min(settings.timeouts.drainGrace, max(drainDeadline.since(now), .zero) / 2)
-  }
-
-  /// Takes what waits in the kernel's queues, closes the listeners, and answers every further request with `Connection: close`.
-  private func beginDrain(until deadline: Instant) {
-    acceptingIsPaused = false
-    for listener in listeners { acceptAll(from: listener) }
-    drainDeadline = deadline
-    timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
-    pauseAccepting()
-    listeners = []
-    for client in clients.all where client.phase == .idle { expect(.idle, of: client, within: drainGrace) }
-  }
-
   private func closeEverything() {
     pauseAccepting()
+    leaving = []
     for client in clients.all {
       if client.call.isActive {
         abandonExchange(client)

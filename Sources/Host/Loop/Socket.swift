@@ -56,14 +56,6 @@ package enum Socket {
     package consuming func takeDescriptor() -> Descriptor { descriptor }
   }
 
-  /// Whether a socket stands at `path`; only such a thing may be removed to make place for another.
-  package static func isSocket(atPath path: String) -> Bool {
-    var status = stat()
-    // Safe: the path is a NUL-terminated copy during the call, and the kernel writes one stat.
-    guard unsafe lstat(path, &status) == 0 else { return false }
-    return status.st_mode & S_IFMT == S_IFSOCK
-  }
-
   /// Takes a waiting connection; nil when there is none.
   package static func accept(_ listener: Int32) throws(SystemError) -> Accepted? {
     var storage = sockaddr_storage()

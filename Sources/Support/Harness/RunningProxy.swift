@@ -62,6 +62,12 @@ package final class RunningProxy: Sendable {
     proxy.drain(atMost: patience)
   }
 
+  /// Waits for the end of a drain that was begun. To be called instead of ``stop()``.
+  package func waitForEnd() {
+    isStopped.withLock { $0 = true }
+    proxy.waitForEnd()
+  }
+
   package var address: SocketAddress { proxy.addresses[0] }
 
   package func connect(from namespace: NetworkNamespace? = nil) throws -> BlockingSocket {

@@ -1,0 +1,117 @@
+package import Core
+
+/// Other settings, and the end.
+extension Proxy {
+  // MARK: - Ending
+
+  /// Stops accepting, serves what is under way, and returns when all is done or `patience` is over.
+  package func drain(atMost patience: Nanoseconds) {
+    beginDrain(atMost: patience)
+    waitForEnd()
+  }
+
+  /// Stops accepting and lets what is under way come to its end; ``waitForEnd()`` returns when it has, or when `patience` is
+  /// over. Says whether this call was the one that began it.
+  @discardableResult
+  package func beginDrain(atMost patience: Nanoseconds) -> Bool {
+    guard let listeners = endListening() else { return false }
+    for listener in listeners { listener.turnNewcomersAway() }
+    let deadline = MonotonicClock.now.advanced(by: patience)
+    for mailbox in mailboxes { mailbox.post(.drain(until: deadline)) }
+    return true
+  }
+
+  /// Ends at once, whatever is under way.
+  package func stop() {
+    for listener in endListening() ?? [] { listener.removePath() }
+    for mailbox in mailboxes { mailbox.post(.stop) }
+    waitForEnd()
+  }
+
+  /// Lets go of the listeners, which the workers still hold, for good; nil when that has been done already.
+  private func endListening() -> [BoundListener]? {
+    changing.withLock { _ in
+      state.withLock { state in
+        guard !state.isEnding else { return nil }
+        state.isEnding = true
+        defer { state.listeners = [] }
+        return state.listeners
+      }
+    }
+  }
+
+  /// To be called once.
+  package func waitForEnd() {
+    for _ in mailboxes { ended.waitOne() }
+    names.stop()
+    checks.stop()
+  }
+
+  // MARK: - Reloading
+
+  /// Replaces the settings: no request and no connection is lost, on either side. Nothing changes when it throws.
+  ///
+  /// New listeners are bound first; those that are named no more stop accepting. The number of threads stays.
+  /// - Returns: what could not be taken over while running, in words.
+  package func reload(_ wanted: ProxySettings) throws(StartError) -> [String] {
+    var notes: [String] = []
+    var failure: StartError?
+    reloading.withLock { _ in
+      do throws(StartError) {
+        // The names of both, until it is certain which of them hold.
+        try prepareNames(of: [settings, wanted], under: wanted.resolver)
+        try changing.withLock { _ throws(StartError) in notes = try replaceSettings(wanted) }
+        try prepareNames(of: [wanted], under: wanted.resolver)
+      } catch {
+        try? prepareNames(of: [settings], under: settings.resolver)
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return notes
+  }
+
+  private func replaceSettings(_ wanted: ProxySettings) throws(StartError) -> [String] {
+    let before = state.withLock { $0 }
+    guard !before.isEnding else {
+      throw StartError(
+        description: "the proxy is draining and takes no other settings any more; start it anew with them")
+    }
+    var settings = wanted
+    var notes: [String] = []
+    if settings.threads != before.settings.threads {
+      notes.append(
+        "threads: \(settings.threads) is taken up at the next start or upgrade; until then there are \(before.settings.threads)"
+      )
+      settings.threads = before.settings.threads
+    }
+    var left = before.listeners
+    var listeners: [BoundListener] = []
+    for listen in settings.listeners {
+      if let index = left.firstIndex(where: { $0.settings.address == listen.address }) {
+        listeners.append(left.remove(at: index).adopting(listen))
+      } else {
+        listeners.append(try BoundListener(listen, threads: settings.threads))
+      }
+    }
+    let members = settings.upstreams.map { upstream in
+      let index = before.settings.upstreams.firstIndex { $0.name == upstream.name }
+      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], names: names)
+    }
+    let generation = before.generation + 1
+    state.withLock { state in
+      state = State(settings: settings, generation: generation, members: members, listeners: listeners)
+    }
+    for listener in left { listener.turnNewcomersAway() }
+    checkHealth(of: members, under: settings)
+    let clientLimit = Self.clientLimit(settings, room: clientRoom)
+    for (index, mailbox) in mailboxes.enumerated() {
+      mailbox.post(
+        .reload(
+          Worker.Reload(
+            settings: settings, generation: generation, members: members,
+            listeners: listeners.flatMap { $0.listeners(ofWorker: index) }, clientLimit: clientLimit)))
+    }
+    return notes
+  }
+}

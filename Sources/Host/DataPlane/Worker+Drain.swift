@@ -1,0 +1,64 @@
+import Core
+
+/// The end in order: nobody new, and whoever is here gets the answers to what has been asked.
+extension Worker {
+  struct Drain {
+    /// Whatever is still under way then ends.
+    let deadline: Instant
+    /// Until then a client that has asked already is answered once more, instead of being told that this was the last answer.
+    let graceEnds: Instant
+  }
+
+  /// How long a socket that is to close still takes the connections whose handshake has begun: round trips of the clients
+  /// that are far away. (Newcomers are turned away by then: ``BoundListener/turnNewcomersAway()``.)
+  static let closingTime = Nanoseconds.milliseconds(250)
+
+  /// Takes what waits in the kernel's queues, and answers every further request with `Connection: close`.
+  func beginDrain(until deadline: Instant) {
+    guard drain == nil else { return }
+    let patience = max(deadline.since(now), .zero)
+    drain = Drain(
+      deadline: deadline, graceEnds: now.advanced(by: min(settings.timeouts.drainGrace, patience / 2)))
+    timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
+    pauseAccepting()
+    leave(listeners)
+    listeners = []
+    for client in clients.all where client.phase == .idle { expect(.idle, of: client, within: drainGrace) }
+  }
+
+  /// How long a client connection may stay quiet while the worker drains: a request that is on its way is still served.
+  var drainGrace: Nanoseconds {
+    guard let drain else { return .zero }
+    return min(settings.timeouts.drainGrace, max(drain.deadline.since(now), .zero) / 2)
+  }
+
+  /// Whether the connection may go on behind the answer that is about to be written.
+  ///
+  /// While the worker drains it may when the client has sent its next request already, which would be lost otherwise. Who
+  /// never pauses is told all the same once the grace is over.
+  func servesFurther(_ client: ClientConnection) -> Bool {
+    guard let drain else { return true }
+    guard now < drain.graceEnds else { return false }
+    if client.inbound != nil { return true }
+    if case .bytes = Socket.glance(client.number) { return true }
+    return false
+  }
+
+  // MARK: - Listeners that go
+
+  /// Takes what waits now, and closes a little later. Nobody else would take it.
+  func leave(_ going: [Listener]) {
+    guard !going.isEmpty else { return }
+    let closesAt = now.advanced(by: Self.closingTime)
+    for listener in going {
+      acceptAll(from: listener)
+      leaving.append((listener, closesAt))
+    }
+    timers.schedule(UInt64(Kind.closeListeners) << 56, at: closesAt)
+  }
+
+  func closeLeavingListeners() {
+    for (listener, closesAt) in leaving where closesAt <= now { acceptAll(from: listener) }
+    leaving.removeAll { $0.closesAt <= now }
+  }
+}
