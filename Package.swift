@@ -62,7 +62,7 @@ let package = Package(
     // Support: never shipped.
     .target(
       name: "Support",
-      dependencies: ["Core", "Host", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Core", "Analysis", "Host", .product(name: "Logging", package: "swift-log")],
       path: "Sources/Support",
       exclude: ["Simulator", "Simulate"],
       swiftSettings: strict),
@@ -82,7 +82,8 @@ let package = Package(
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
     .testTarget(name: "HostTests", dependencies: ["Host", "Analysis", "Core", "Support"], swiftSettings: strict),
-    .testTarget(name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Core"], swiftSettings: strict),
+    .testTarget(
+      name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Analysis", "Core"], swiftSettings: strict),
     .testTarget(
       name: "AppTests", dependencies: ["photofinish", "Host", "Analysis", "Core", "Support"], swiftSettings: strict),
   ]

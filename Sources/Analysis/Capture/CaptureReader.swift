@@ -38,6 +38,9 @@ package struct CaptureReader: ~Copyable {
   /// Bytes of the file that were consumed.
   package var bytesRead: Int64 { position }
 
+  /// Bytes that wait for the rest of their packet or block.
+  package var bytesHeld: Int { pending.count }
+
   /// Takes the next piece of the file and hands every packet that is complete to `sink`.
   package mutating func feed(_ bytes: RawSpan, into sink: inout some PacketSink & ~Copyable) throws(CaptureError) {
     if case .failed = format { return }

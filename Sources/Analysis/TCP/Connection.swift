@@ -56,7 +56,8 @@ package final class Connection {
   package private(set) var closedAt: Instant?
   package private(set) var clientEnding: Ending?
   package private(set) var serverEnding: Ending?
-  /// The client's first segment that acknowledges the server's FIN, and its place in the client's stream.
+  /// The client's first segment without data that acknowledges the server's FIN, and its place in the client's stream: nothing
+  /// beyond that had been sent. (A segment with data tells nothing of the kind: it can repeat what was lost on the path.)
   package private(set) var finAcknowledged: (mark: Mark, offset: Int64)?
   /// The last segment of each side; nothing of a side was seen when nil.
   package private(set) var lastSegment: (ofClient: Mark?, ofServer: Mark?)
@@ -132,7 +133,8 @@ package final class Connection {
     addToLadder(segment, mark: mark, offset: offset, side: side, nature: nature)
     if segment.flags.contains(.rst) { noteReset(Reset(mark: mark, offset: offset), from: side) }
     if segment.flags.contains(.fin), !segment.flags.contains(.rst) { noteEnding(isReset: false, mark: mark, of: side) }
-    if side == .client, finAcknowledged == nil, let finOffset = serverStream.finOffset, let acknowledges,
+    if side == .client, finAcknowledged == nil, segment.wireCount == 0, let finOffset = serverStream.finOffset,
+      let acknowledges,
       acknowledges > finOffset
     {
       finAcknowledged = (mark, offset)

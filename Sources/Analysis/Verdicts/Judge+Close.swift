@@ -48,9 +48,11 @@ extension Judge {
         + "which the client's kernel had already acknowledged")
     if let (mark, place) = connection.finAcknowledged, place <= exchange.start {
       finding.confidence = .proved
-      if mark.frame != exchange.first.frame {
-        evidence.insert(item(mark, "the client acknowledges the FIN, and has not sent the request yet"), at: 1)
-      }
+      evidence.insert(item(mark, "the client acknowledges the FIN, and has not sent the request yet"), at: 1)
+    } else {
+      finding.missing = [
+        "an earlier sending of the request, lost on the way to the capture: it can have crossed the FIN"
+      ]
     }
     if isDelivered { evidence.append(deliveredItem(exchange)) }
     finding.evidence = evidence

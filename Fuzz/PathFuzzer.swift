@@ -1,0 +1,10 @@
+// The entry point of libFuzzer for connections and the verdicts on them. Built by script/fuzz, never by the package.
+
+/// What libFuzzer calls with each input. A violated rule traps, so that the input is kept.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  // Safe: libFuzzer hands over `count` readable bytes.
+  let bytes = unsafe Array(UnsafeBufferPointer(start: start, count: count))
+  if let violation = PathOracle.check(bytes) { fatalError(violation) }
+  return 0
+}
