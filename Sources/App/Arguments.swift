@@ -13,18 +13,6 @@ enum ReplayChoice: String, ExpressibleByArgument, CaseIterable {
   case proven, never
 }
 
-enum AccessChoice: String, ExpressibleByArgument, CaseIterable {
-  case off, text, json
-
-  var format: LogSettings.AccessLogFormat {
-    switch self {
-    case .off: .off
-    case .text: .text
-    case .json: .json
-    }
-  }
-}
-
 enum LogLevel: String, ExpressibleByArgument, CaseIterable {
   case debug, info, notice, warning, error
 

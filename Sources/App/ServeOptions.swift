@@ -207,8 +207,12 @@ enum ServeOptions {
   }
 
   struct LogOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Write a line for each request. (default: off)", valueName: "off|text|json"))
-    var accessLog: AccessChoice?
+    @Option(
+      help: ArgumentHelp(
+        "Write a line for each request: off, text, json, common, combined, or a format with names in braces. (default: off)",
+        valueName: "form"),
+      transform: { try parsed($0, LogSettings.AccessLogFormat.init(parsing:)) })
+    var accessLog: LogSettings.AccessLogFormat?
 
     @Option(help: ArgumentHelp("Append the access log to this file instead of standard output.", valueName: "path"))
     var accessLogFile: String?
@@ -217,7 +221,7 @@ enum ServeOptions {
     var logLevel: LogLevel?
 
     func apply(to settings: inout ProxySettings) {
-      if let accessLog { settings.logs.access = accessLog.format }
+      if let accessLog { settings.logs.access = accessLog }
       if let accessLogFile { settings.logs.accessPath = accessLogFile }
       if let logLevel { settings.logs.level = logLevel.settings }
     }

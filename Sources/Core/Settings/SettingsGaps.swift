@@ -17,12 +17,6 @@ package enum SettingsGaps {
     note("guards.request-rate", guards.requestRate != nil)
     note("guards.connections-per-client", guards.connectionsPerClient != nil)
     note("guards.minimum-body-rate", guards.minimumBodyRate != nil)
-    let logs = settings.logs
-    note("logs.access", ![.off, .text, .json].contains(logs.access))
-    note("logs.sampling", logs.sampling != 1)
-    note("logs.query", logs.query != .keep)
-    note("logs.request-fields", !logs.requestFields.isEmpty)
-    note("logs.response-fields", !logs.responseFields.isEmpty)
     return keys
   }
 

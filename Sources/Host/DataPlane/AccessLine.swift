@@ -1,59 +1,71 @@
 package import Core
 
-/// One line of the access log.
+/// One line of the access log, in the forms that are this proxy's own.
 package enum AccessLine {
   /// What there is to say about an exchange that is over.
   package struct Record: Sendable {
-    package var wallNanoseconds: Int64
-    package var client: String
-    /// Method and target.
-    package var requestLine: String
-    /// The identifier that this proxy made, for a request that came without one.
-    package var requestID: (UInt64, UInt64)
-    /// The identifier that the client sent; empty when it sent none, or one that is not valid.
-    package var receivedRequestID: [UInt8]
-    package var status: UInt16
+    package var wallNanoseconds: Int64 = 0
+    package var client = ""
+    /// Requests on the client's connection, this one included.
+    package var clientRequests = 1
+    /// Method and target with their query as the settings have it; "-" when no head was understood.
+    package var requestLine: [UInt8] = []
+    package var version = HTTPVersion.http11
+    /// The one that the client sent, when it is valid, else the one that was made here.
+    package var requestID: [UInt8] = []
+    package var status: UInt16 = 0
     /// Bytes of content.
-    package var bytesIn: UInt64
-    package var bytesOut: UInt64
-    package var duration: Nanoseconds
+    package var bytesIn: UInt64 = 0
+    package var bytesOut: UInt64 = 0
+    package var duration = Nanoseconds.zero
     /// From the request's head to the lease of the last attempt; nil without one.
     package var untilLeased: Nanoseconds?
     /// From the request's head to the response's; nil without one.
     package var untilHead: Nanoseconds?
     package var server: String?
-    package var connection: UInt64
+    package var upstreamName: String?
+    package var route: String?
+    package var connection: UInt64 = 0
     package var facts: LeaseFacts?
-    package var attempts: UInt8
-    package var replays: UInt8
-    package var retries: UInt8
+    /// The age up to which idle connections of the server were leased at the end.
+    package var idleWindow: Nanoseconds?
+    package var attempts: UInt8 = 0
+    package var replays: UInt8 = 0
+    package var retries: UInt8 = 0
     package var verdict: Verdict?
     package var failure: Failure?
-    package var clientWasLost: Bool
+    package var clientWasLost = false
+    /// Of how many requests this line tells; nil where all are logged.
+    package var sampling: UInt32?
+    /// Values of the fields that the format asks for.
+    package var requestFields = CapturedFields()
+    package var responseFields = CapturedFields()
+
+    package init() {}
   }
 
   /// Fields in a fixed order, `name=value` behind the first four.
-  package static func appendText(_ record: Record, to line: inout [UInt8]) {
+  package static func appendText(_ record: Record, _ format: AccessFormat, to line: inout [UInt8]) {
     WallTime.append(record.wallNanoseconds, to: &line)
     line.append(0x20)
-    append(record.client, to: &line)
+    line.appendLog(record.client)
     line.append(0x20)
-    quote(record.requestLine, to: &line)
+    line.appendLog(quoted: record.requestLine)
     line.append(0x20)
-    append(decimal: Int64(record.status), to: &line)
+    line.appendLog(decimal: Int64(record.status))
     field(" bytes_in=", Int64(clamping: record.bytesIn), to: &line)
     field(" bytes_out=", Int64(clamping: record.bytesOut), to: &line)
     time(" duration_ms=", record.duration, to: &line)
     if let span = record.untilLeased { time(" lease_ms=", span, to: &line) }
     if let span = record.untilHead { time(" head_ms=", span, to: &line) }
     if let server = record.server {
-      append(" upstream=", to: &line)
-      append(server, to: &line)
+      line.appendLog(" upstream=")
+      line.appendLog(server)
     }
     if let facts = record.facts {
-      append(" conn=", to: &line)
-      append(hexadecimal: record.connection, to: &line)
-      append(facts.isReused ? " reused=yes" : " reused=no", to: &line)
+      line.appendLog(" conn=")
+      line.appendLog(hexadecimal: record.connection)
+      line.appendLog(facts.isReused ? " reused=yes" : " reused=no")
       time(" idle_ms=", facts.idleAge, to: &line)
       time(" age_ms=", facts.connectionAge, to: &line)
       field(" uses=", Int64(facts.uses), to: &line)
@@ -62,35 +74,38 @@ package enum AccessLine {
     if record.replays > 0 { field(" replays=", Int64(record.replays), to: &line) }
     if record.retries > 0 { field(" retries=", Int64(record.retries), to: &line) }
     if let verdict = record.verdict {
-      append(" verdict=", to: &line)
-      append(verdict.label, to: &line)
+      line.appendLog(" verdict=")
+      line.appendLog(verdict.label)
     }
     if let failure = record.failure {
-      append(" error=", to: &line)
-      append("\(failure.proxyStatusError)", to: &line)
+      line.appendLog(" error=")
+      line.appendLog("\(failure.proxyStatusError)")
       if let reason = failure.notReplayed {
-        append(" not_replayed=", to: &line)
-        append(reason.label, to: &line)
+        line.appendLog(" not_replayed=")
+        line.appendLog(reason.label)
       }
-      append(" details=", to: &line)
-      quote(failure.details, to: &line)
+      line.appendLog(" details=")
+      line.appendLog(quoted: failure.details.utf8)
     }
-    if record.clientWasLost { append(" client=lost", to: &line) }
-    append(" id=", to: &line)
-    identifier(record, to: &line)
+    if record.clientWasLost { line.appendLog(" client=lost") }
+    fields(" request.", format.requestFields, record.requestFields, to: &line)
+    fields(" response.", format.responseFields, record.responseFields, to: &line)
+    if let sampling = record.sampling { field(" sampling=", Int64(sampling), to: &line) }
+    line.appendLog(" id=")
+    line += record.requestID
     line.append(0x0a)
   }
 
   /// One JSON object (RFC 8259). What is not known is left out; times are milliseconds with their fraction.
-  package static func appendJSON(_ record: Record, to line: inout [UInt8]) {
-    append("{\"time\":\"", to: &line)
+  package static func appendJSON(_ record: Record, _ format: AccessFormat, to line: inout [UInt8]) {
+    line.appendLog("{\"time\":\"")
     WallTime.append(record.wallNanoseconds, to: &line)
-    append("\",\"client\":", to: &line)
-    quote(record.client, to: &line)
-    append(",\"request\":", to: &line)
-    quote(record.requestLine, to: &line)
-    append(",\"request_id\":\"", to: &line)
-    identifier(record, to: &line)
+    line.appendLog("\",\"client\":")
+    line.appendLog(quoted: record.client.utf8)
+    line.appendLog(",\"request\":")
+    line.appendLog(quoted: record.requestLine)
+    line.appendLog(",\"request_id\":\"")
+    line += record.requestID
     field("\",\"status\":", Int64(record.status), to: &line)
     field(",\"request_body_bytes\":", Int64(clamping: record.bytesIn), to: &line)
     field(",\"response_body_bytes\":", Int64(clamping: record.bytesOut), to: &line)
@@ -98,13 +113,13 @@ package enum AccessLine {
     if let span = record.untilLeased { time(",\"until_leased_ms\":", span, to: &line) }
     if let span = record.untilHead { time(",\"until_head_ms\":", span, to: &line) }
     if let server = record.server {
-      append(",\"upstream\":", to: &line)
-      quote(server, to: &line)
+      line.appendLog(",\"upstream\":")
+      line.appendLog(quoted: server.utf8)
     }
     if let facts = record.facts {
-      append(",\"upstream_conn_id\":\"", to: &line)
-      append(hexadecimal: record.connection, to: &line)
-      append(facts.isReused ? "\",\"upstream_conn_reused\":true" : "\",\"upstream_conn_reused\":false", to: &line)
+      line.appendLog(",\"upstream_conn_id\":\"")
+      line.appendLog(hexadecimal: record.connection)
+      line.appendLog(facts.isReused ? "\",\"upstream_conn_reused\":true" : "\",\"upstream_conn_reused\":false")
       time(",\"upstream_conn_idle_ms\":", facts.idleAge, to: &line)
       time(",\"upstream_conn_age_ms\":", facts.connectionAge, to: &line)
       field(",\"upstream_conn_requests\":", Int64(facts.uses), to: &line)
@@ -113,87 +128,66 @@ package enum AccessLine {
     field(",\"replays\":", Int64(record.replays), to: &line)
     if record.retries > 0 { field(",\"retries\":", Int64(record.retries), to: &line) }
     if let verdict = record.verdict {
-      append(",\"verdict\":", to: &line)
-      quote(verdict.label, to: &line)
+      line.appendLog(",\"verdict\":")
+      line.appendLog(quoted: verdict.label.utf8)
     }
     if let failure = record.failure {
-      append(",\"error\":", to: &line)
-      quote("\(failure.proxyStatusError)", to: &line)
-      append(",\"error_details\":", to: &line)
-      quote(failure.details, to: &line)
+      line.appendLog(",\"error\":")
+      line.appendLog(quoted: "\(failure.proxyStatusError)".utf8)
+      line.appendLog(",\"error_details\":")
+      line.appendLog(quoted: failure.details.utf8)
       if let reason = failure.notReplayed {
-        append(",\"not_replayed\":", to: &line)
-        quote(reason.label, to: &line)
+        line.appendLog(",\"not_replayed\":")
+        line.appendLog(quoted: reason.label.utf8)
       }
     }
-    if record.clientWasLost { append(",\"client_lost\":true", to: &line) }
-    append("}\n", to: &line)
+    if record.clientWasLost { line.appendLog(",\"client_lost\":true") }
+    object(",\"request_fields\":{", format.requestFields, record.requestFields, to: &line)
+    object(",\"response_fields\":{", format.responseFields, record.responseFields, to: &line)
+    if let sampling = record.sampling { field(",\"sampling\":", Int64(sampling), to: &line) }
+    line.appendLog("}\n")
   }
 
   // MARK: - Pieces
 
-  /// A received identifier is a token, so that it needs no escaping.
-  private static func identifier(_ record: Record, to line: inout [UInt8]) {
-    guard record.receivedRequestID.isEmpty else {
-      line += record.receivedRequestID
-      return
-    }
-    append(paddedHexadecimal: record.requestID.0, to: &line)
-    append(paddedHexadecimal: record.requestID.1, to: &line)
-  }
-
-  private static func append(_ text: String, to line: inout [UInt8]) {
-    line.append(contentsOf: text.utf8)
-  }
-
   private static func field(_ name: String, _ value: Int64, to line: inout [UInt8]) {
-    append(name, to: &line)
-    append(decimal: value, to: &line)
+    line.appendLog(name)
+    line.appendLog(decimal: value)
   }
 
-  private static func append(decimal value: Int64, to line: inout [UInt8]) {
-    append("\(value)", to: &line)
-  }
-
-  /// Milliseconds with three places.
   private static func time(_ name: String, _ span: Nanoseconds, to line: inout [UInt8]) {
-    append(name, to: &line)
-    let microseconds = max(span.count, 0) / 1_000
-    append(decimal: microseconds / 1_000, to: &line)
-    line.append(UInt8(ascii: "."))
-    let rest = microseconds % 1_000
-    line.append(0x30 + UInt8(rest / 100))
-    line.append(0x30 + UInt8(rest / 10 % 10))
-    line.append(0x30 + UInt8(rest % 10))
+    line.appendLog(name)
+    line.appendLog(milliseconds: span)
   }
 
-  private static func append(hexadecimal value: UInt64, to line: inout [UInt8]) {
-    append(String(value, radix: 16), to: &line)
-  }
-
-  private static func append(paddedHexadecimal value: UInt64, to line: inout [UInt8]) {
-    for shift in stride(from: 60, through: 0, by: -4) {
-      let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 0xf
-      line.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+  private static func fields(
+    _ prefix: String, _ wanted: AccessFields, _ values: CapturedFields, to line: inout [UInt8]
+  ) {
+    for index in 0..<wanted.names.count {
+      guard let value = values[index] else { continue }
+      line.appendLog(prefix)
+      line.appendLog(wanted.names[index])
+      line.append(UInt8(ascii: "="))
+      line.appendLog(quoted: value)
     }
   }
 
-  /// A JSON string: what a peer sent cannot end it or the line.
-  private static func quote(_ text: String, to line: inout [UInt8]) {
-    line.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        line.append(UInt8(ascii: "\\"))
-        line.append(byte)
-      case 0..<0x20, 0x7f:
-        append("\\u00", to: &line)
-        append(byte < 16 ? "0" : "", to: &line)
-        append(String(byte, radix: 16), to: &line)
-      default:
-        line.append(byte)
-      }
+  private static func object(
+    _ start: String, _ wanted: AccessFields, _ values: CapturedFields, to line: inout [UInt8]
+  ) {
+    guard !wanted.isEmpty else { return }
+    line.appendLog(start)
+    var isFirst = true
+    for index in 0..<wanted.names.count {
+      guard let value = values[index] else { continue }
+      if !isFirst { line.append(UInt8(ascii: ",")) }
+      isFirst = false
+      // A field's name is a token: it needs no escaping.
+      line.append(UInt8(ascii: "\""))
+      line.appendLog(wanted.names[index])
+      line.appendLog("\":")
+      line.appendLog(quoted: value)
     }
-    line.append(UInt8(ascii: "\""))
+    line.append(UInt8(ascii: "}"))
   }
 }

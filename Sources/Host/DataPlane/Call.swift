@@ -116,6 +116,8 @@ struct Call {
   var upstreamLogID: UInt64 = 0
   var server: Server?
   var failure: Failure?
+  /// Fields that the access log asks for.
+  var loggedFields: LoggedFields?
   var isActive = false
 
   init(machine: Exchange = Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: RouteBounds) {

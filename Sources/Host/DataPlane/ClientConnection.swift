@@ -115,30 +115,41 @@ final class ClientConnection {
   }
 
   /// Bytes of a request line that logs show.
-  private static let longestRequestLine = 256
+  private static let longestRequestLine = 2_048
 
   /// Keeps method and target for the logs: the record is about to lose its head, or there will be none.
   func saveRequestLine() {
     guard savedRequestLine.isEmpty, let record = record.take() else { return }
-    savedRequestLine = Array(Self.requestLine(in: record).utf8)
+    Self.appendRequestLine(in: record, to: &savedRequestLine)
     self.record = consume record
+  }
+
+  /// Keeps method and target as the client sent them: those in the record differ.
+  func saveRequestLine(_ head: RequestHead, _ bytes: RawSpan) {
+    savedRequestLine.removeAll(keepingCapacity: true)
+    for range in [head.methodRange, head.target.range] {
+      if range.start > head.methodRange.start { savedRequestLine.append(0x20) }
+      let end = min(range.end, range.start + Self.longestRequestLine)
+      for offset in range.start..<end { savedRequestLine.append(bytes.byte(at: offset)) }
+    }
   }
 
   func forgetRequestLine() {
     if !savedRequestLine.isEmpty { savedRequestLine.removeAll(keepingCapacity: true) }
   }
 
-  /// Method and target as they go to the server; "-" for a request that was not understood.
-  var requestLine: String {
-    if !savedRequestLine.isEmpty { return String(decoding: savedRequestLine, as: UTF8.self) }
-    guard let record = record.take() else { return "-" }
-    let text = Self.requestLine(in: record)
+  /// Method and target as the client sent them, their query as `policy` has it; "-" for a request that was not understood.
+  func requestLine(_ policy: LogSettings.QueryPolicy) -> [UInt8] {
+    if !savedRequestLine.isEmpty { return policy.shown(savedRequestLine) }
+    guard let record = record.take() else { return [UInt8(ascii: "-")] }
+    var line: [UInt8] = []
+    Self.appendRequestLine(in: record, to: &line)
     self.record = consume record
-    return text
+    return policy.shown(line)
   }
 
   /// The record up to the second space.
-  private static func requestLine(in record: borrowing ByteBuffer) -> String {
+  private static func appendRequestLine(in record: borrowing ByteBuffer, to line: inout [UInt8]) {
     let bytes = record.written
     let limit = min(bytes.byteCount, longestRequestLine)
     var end = 0
@@ -148,7 +159,8 @@ final class ClientConnection {
       if spaces == 2 { break }
       end += 1
     }
-    return bytes.text(ByteRange(offset: 0, count: end))
+    line.reserveCapacity(end)
+    for offset in 0..<end { line.append(bytes.byte(at: offset)) }
   }
 
   /// Closes the socket. Safe to call again.

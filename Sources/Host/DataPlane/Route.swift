@@ -16,6 +16,8 @@ final class Route {
   let responseEdits: CompiledEdits
   /// Whether there are any: most routes have none, and requests should not pay for that.
   let changesRequests: Bool
+  /// Whether servers get another target than clients send.
+  let rewrites: Bool
   let changesResponses: Bool
   /// nil for the route that stands for there being none.
   let settings: RouteSettings?
@@ -31,6 +33,7 @@ final class Route {
     requestChanges = .none
     responseEdits = .none
     changesRequests = false
+    rewrites = false
     changesResponses = false
     self.settings = nil
     refresh()
@@ -49,6 +52,7 @@ final class Route {
     requestChanges = RequestChanges(rewrite: rewrite, edits: route.requestEdits)
     responseEdits = CompiledEdits(route.responseEdits)
     changesRequests = !requestChanges.isEmpty
+    rewrites = rewrite != .none
     changesResponses = !responseEdits.isEmpty
     bounds = RouteBounds(settings, route)
     self.settings = route

@@ -252,7 +252,7 @@ extension Worker {
       return
     }
     abandonExchange(client)
-    notices.post(now) { log.notice("client \(client.peer): \(client.requestLine): \(status): \(text)") }
+    notices.post(now) { log.notice("client \(client.peer): \(requestLine(client)): \(status): \(text)") }
     answer(client, clientFault(status: status, text))
   }
 

@@ -152,7 +152,7 @@ extension Worker {
         let age = facts.idleAge.rounded.text
         let what = wasSilent ? "was sent on a forgotten" : "met the close of its"
         log.notice(
-          "\(client.requestLine) \(what) connection to \(upstream.server.record.name) (idle \(age), request \(facts.uses + 1) on it), verdict \(verdict): replayed on a fresh connection"
+          "\(requestLine(client)) \(what) connection to \(upstream.server.record.name) (idle \(age), request \(facts.uses + 1) on it), verdict \(verdict): replayed on a fresh connection"
         )
       }
     }

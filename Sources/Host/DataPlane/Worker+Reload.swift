@@ -13,6 +13,10 @@ extension Worker {
 
   /// Exchanges that are under way end under the route that they began with; connections stay, on either side.
   func adopt(_ reload: Reload) {
+    if reload.settings.logs != settings.logs {
+      accessFormat = AccessFormat(reload.settings.logs)
+      accessGeneration &+= 1
+    }
     settings = reload.settings
     generation = reload.generation
     clientLimit = reload.clientLimit

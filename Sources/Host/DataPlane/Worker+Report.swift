@@ -41,7 +41,7 @@ extension Worker {
     notices.post(now) {
       let sentence = failure.sentence(server: serverName(client))
       let prevention = failure.prevention.isEmpty ? "" : " " + failure.prevention
-      log.warning("\(client.requestLine): \(failure.status): \(sentence)\(prevention)")
+      log.warning("\(requestLine(client)): \(failure.status): \(sentence)\(prevention)")
     }
   }
 
@@ -63,35 +63,90 @@ extension Worker {
       counters.replaysAnswered &+= 1
     }
     if client.call.machine.retries > 0 { noteRetried(client) }
-    switch settings.logs.access {
-    case .off: return
-    case .text: AccessLine.appendText(record(client), to: &accessLines)
-    case .json, .common, .combined, .custom: AccessLine.appendJSON(record(client), to: &accessLines)
-    }
+    guard !accessFormat.isOff else { return }
+    let isOrdinary = isOrdinary(client)
+    let requestID = requestID(client)
+    guard !isOrdinary || accessFormat.sampling.takes(requestID) else { return }
+    accessFormat.append(record(client, requestID, isOrdinary: isOrdinary), to: &accessLines)
     if accessLines.count > Self.accessBatch { flushAccessLog() }
   }
 
   private static let accessBatch = 65_536
 
   func flushAccessLog() {
-    guard let accessLog, !accessLines.isEmpty else { return }
-    accessLog.write(accessLines)
+    guard !accessLines.isEmpty else { return }
+    accessLog?.write(accessLines)
     accessLines.removeAll(keepingCapacity: true)
   }
 
-  private func record(_ client: ClientConnection) -> AccessLine.Record {
+  /// Whether there is nothing about the exchange that somebody would look for in the log: only such lines are left out.
+  private func isOrdinary(_ client: ClientConnection) -> Bool {
     let call = client.call
-    return AccessLine.Record(
-      wallNanoseconds: now.nanoseconds &+ wallOffset, client: client.peer.host, requestLine: client.requestLine,
-      requestID: call.requestID, receivedRequestID: call.receivedRequestID, status: call.status,
-      bytesIn: call.requestBodyBytes, bytesOut: call.responseBodyBytes,
-      duration: now.since(call.startedAt),
-      untilLeased: call.facts == nil ? nil : call.leasedAt.since(call.startedAt),
-      untilHead: call.headAt.map { $0.since(call.startedAt) },
-      server: call.server?.record.name, connection: call.upstreamLogID, facts: call.facts,
-      attempts: call.machine.attempts, replays: call.machine.replays, retries: call.machine.retries,
-      verdict: call.machine.lastVerdict,
-      failure: call.failure, clientWasLost: call.clientWasLost)
+    return call.status < 500 && call.failure == nil && !call.clientWasLost && call.machine.replays == 0
+      && call.machine.retries == 0 && call.machine.lastVerdict == nil
+  }
+
+  private func requestID(_ client: ClientConnection) -> [UInt8] {
+    guard client.call.receivedRequestID.isEmpty else { return client.call.receivedRequestID }
+    var text: [UInt8] = []
+    text.reserveCapacity(32)
+    text.appendLog(paddedHexadecimal: client.call.requestID.0)
+    text.appendLog(paddedHexadecimal: client.call.requestID.1)
+    return text
+  }
+
+  private func record(_ client: ClientConnection, _ requestID: [UInt8], isOrdinary: Bool) -> AccessLine.Record {
+    let call = client.call
+    var record = AccessLine.Record()
+    record.wallNanoseconds = now.nanoseconds &+ wallOffset
+    record.client = client.peer.host
+    record.clientRequests = client.requestsServed
+    record.requestLine = client.requestLine(settings.logs.query)
+    record.version = call.version
+    record.requestID = requestID
+    record.status = call.status
+    record.bytesIn = call.requestBodyBytes
+    record.bytesOut = call.responseBodyBytes
+    record.duration = now.since(call.startedAt)
+    record.untilLeased = call.facts == nil ? nil : call.leasedAt.since(call.startedAt)
+    record.untilHead = call.headAt.map { $0.since(call.startedAt) }
+    record.server = call.server?.record.name
+    record.upstreamName = call.route?.upstream?.name
+    record.route = call.route?.name
+    record.connection = call.upstreamLogID
+    record.facts = call.facts
+    if accessFormat.needsIdleWindow { record.idleWindow = call.server?.record.bounds.leaseLimit }
+    record.attempts = call.machine.attempts
+    record.replays = call.machine.replays
+    record.retries = call.machine.retries
+    record.verdict = call.machine.lastVerdict
+    record.failure = call.failure
+    record.clientWasLost = call.clientWasLost
+    if accessFormat.sampling.rate > 1 { record.sampling = isOrdinary ? accessFormat.sampling.rate : 1 }
+    // What other settings asked for is not what these would show.
+    if let fields = call.loggedFields, fields.generation == accessGeneration {
+      record.requestFields = fields.request
+      record.responseFields = fields.response
+    }
+    return record
+  }
+
+  /// Method and target for the control log.
+  func requestLine(_ client: ClientConnection) -> String {
+    String(decoding: client.requestLine(settings.logs.query), as: UTF8.self)
+  }
+
+  /// Keeps of a request's head what its line in the access log will show.
+  func noteLoggedFields(_ client: ClientConnection, ofRequest bytes: RawSpan) {
+    var logged = LoggedFields(generation: accessGeneration)
+    if !accessFormat.requestFields.isEmpty { logged.request = accessFormat.requestFields.captured(bytes, fields) }
+    client.call.loggedFields = logged
+  }
+
+  /// The same of the response's head, as the server sent it.
+  func noteLoggedFields(_ client: ClientConnection, ofResponse bytes: RawSpan) {
+    guard client.call.loggedFields?.generation == accessGeneration, !accessFormat.responseFields.isEmpty else { return }
+    client.call.loggedFields?.response = accessFormat.responseFields.captured(bytes, fields)
   }
 
   // MARK: - Forwarding

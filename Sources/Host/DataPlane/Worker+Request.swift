@@ -92,7 +92,11 @@ extension Worker {
       noteIdempotencyKey(client, inbound)
     }
     noteEditValues(client, head, inbound, route)
-    if settings.logs.access != .off, let given = RequestID.received(inbound.readable, fields) {
+    if route?.rewrites ?? false || head.target.form == .absolute { client.saveRequestLine(head, inbound.readable) }
+    if !accessFormat.requestFields.isEmpty || !accessFormat.responseFields.isEmpty {
+      noteLoggedFields(client, ofRequest: inbound.readable)
+    }
+    if !accessFormat.isOff, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
 

@@ -142,6 +142,7 @@ extension Worker {
     }
     client.call.headAt = now
     client.call.status = head.status
+    if client.call.loggedFields != nil { noteLoggedFields(client, ofResponse: inbound.readable) }
     if head.status == 101 {
       switchProtocols(client, upstream, inbound, head)
       return

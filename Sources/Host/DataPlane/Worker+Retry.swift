@@ -114,7 +114,7 @@ extension Worker {
     notices.post(now) {
       let number = client.call.machine.retries
       log.notice(
-        "\(client.requestLine): \(what); retry \(number) of \(policy.maximumRetries) in \(delay.rounded.text)")
+        "\(requestLine(client)): \(what); retry \(number) of \(policy.maximumRetries) in \(delay.rounded.text)")
     }
   }
 

@@ -61,6 +61,9 @@ final class Worker {
   var headLimits: HeadLimits
   let log: Logger
   let accessLog: LogWriter?
+  var accessFormat: AccessFormat
+  /// Counts the settings of the access log.
+  var accessGeneration: UInt64 = 0
   let mailbox: Mailbox
   let load: SharedLoad
   /// Client connections that this worker may hold: its share of the limit.
@@ -149,6 +152,7 @@ final class Worker {
     self.load = load
     self.log = log
     self.accessLog = accessLog
+    accessFormat = AccessFormat(settings.logs)
     pseudonym = Array(settings.forwarding.name.utf8)
     headLimits = HeadLimits(settings.limits)
     let choiceSeed = seed.0 ^ seed.1

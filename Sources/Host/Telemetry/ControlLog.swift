@@ -53,6 +53,28 @@ package enum WallTime {
     bytes.append(UInt8(ascii: "Z"))
   }
 
+  /// The form of the Common Log Format, in UTC, for instance `10/Oct/2000:13:55:36 +0000`.
+  package static func appendCommon(_ nanoseconds: Int64, to bytes: inout [UInt8]) {
+    let seconds = nanoseconds.quotient(flooredBy: 1_000_000_000)
+    let days = seconds.quotient(flooredBy: 86_400)
+    let second = seconds - days * 86_400
+    let (year, month, day) = civil(fromDays: days)
+    pad(day, 2, &bytes)
+    bytes.append(UInt8(ascii: "/"))
+    bytes += Array(months[Int(month) - 1].utf8)
+    bytes.append(UInt8(ascii: "/"))
+    pad(year, 4, &bytes)
+    for part in [second / 3_600, second / 60 % 60, second % 60] {
+      bytes.append(UInt8(ascii: ":"))
+      pad(part, 2, &bytes)
+    }
+    bytes += Array(" +0000".utf8)
+  }
+
+  private static let months = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+  ]
+
   /// The form of the Date field (RFC 9110 section 5.6.7), for instance `Sun, 06 Nov 1994 08:49:37 GMT`.
   package static func httpDate(ofNanoseconds nanoseconds: Int64) -> [UInt8] {
     let seconds = nanoseconds.quotient(flooredBy: 1_000_000_000)
@@ -60,7 +82,6 @@ package enum WallTime {
     let second = seconds - days * 86_400
     let (year, month, day) = civil(fromDays: days)
     let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     var bytes = Array("\(weekdays[Int((days % 7 + 7) % 7)]), ".utf8)
     pad(day, 2, &bytes)
     bytes += Array(" \(months[Int(month) - 1]) ".utf8)

@@ -180,13 +180,16 @@ enum GeneralSchema {
           "One of so many ordinary requests is logged; failures, replays and answers of 5xx always are."),
         SettingsKey(
           "query", \.query, .choice(LogSettings.QueryPolicy.allCases.map { ($0.rawValue, $0) }),
-          "What becomes of queries in the log."),
+          "What becomes of queries in both logs: their values may be secrets."),
         SettingsKey(
           "request-fields", \.requestFields, LogFormats.fieldName.list(),
-          "Fields of the request that the log shows; none by default."),
+          "Fields of the request that `text` and `json` show; none by default."),
         SettingsKey(
-          "response-fields", \.responseFields, LogFormats.fieldName.list(), "Fields of the response that the log shows."
-        ),
+          "response-fields", \.responseFields, LogFormats.fieldName.list(),
+          "Fields of the response that `text` and `json` show."),
+        SettingsKey(
+          "reveal", \.reveal, LogFormats.fieldName.list(),
+          "Secret fields, such as Cookie, that the access log may show in clear; else it has `...` in their place."),
         SettingsKey(
           "level", \.level, .choice(LogSettings.Level.allCases.map { ($0.rawValue, $0) }),
           "Least severe lines on standard error."),

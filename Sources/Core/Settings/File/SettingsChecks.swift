@@ -9,7 +9,7 @@ enum SettingsChecks {
     for upstream in settings.upstreams { UpstreamChecks.check(upstream, settings, &reader) }
     RouteChecks.check(settings, draft, &reader)
     if !reader.hasErrors(in: "limits") { checkLimits(settings.limits, &reader) }
-    if !reader.hasErrors(in: "logs") { checkLogs(settings.logs, &reader) }
+    if !reader.hasErrors(in: "logs") { LogChecks.check(settings.logs, &reader) }
     checkTrust(settings, &reader)
     if settings.resolver.minimumTTL > settings.resolver.maximumTTL {
       reader.report(
@@ -145,35 +145,6 @@ enum SettingsChecks {
     reader.report(
       of: subject, "a request line of \(limits.startLineBytes) bytes does not fit a head of \(limits.headBytes)",
       fix: "make 'head' larger or 'request-line' smaller")
-  }
-
-  private static func checkLogs(_ logs: LogSettings, _ reader: inout SettingsReader) {
-    if logs.access == .off {
-      let settings = [
-        ("access-file", logs.accessPath != nil), ("sampling", logs.sampling != 1), ("query", logs.query != .keep),
-        ("request-fields", !logs.requestFields.isEmpty), ("response-fields", !logs.responseFields.isEmpty),
-      ]
-      for (key, isSet) in settings where isSet {
-        reader.warn(
-          of: "logs.\(key)", "has no effect: the access log is off",
-          fix: "add 'access: json' or another form, or leave it out")
-      }
-    }
-    let secret: Set<String> = ["authorization", "proxy-authorization", "cookie", "set-cookie"]
-    for name in logs.requestFields where secret.contains(name) {
-      reader.warn(of: "logs.request-fields", "'\(name)' writes secrets to the log", fix: "leave it out")
-    }
-    for name in logs.responseFields where secret.contains(name) {
-      reader.warn(of: "logs.response-fields", "'\(name)' writes secrets to the log", fix: "leave it out")
-    }
-    if case .custom(let pieces) = logs.access {
-      for case .field(let name) in pieces {
-        guard let dot = name.firstIndex(of: "."), secret.contains(String(name[name.index(after: dot)...])) else {
-          continue
-        }
-        reader.warn(of: "logs.access", "'{\(name)}' writes secrets to the log", fix: "leave it out")
-      }
-    }
   }
 
   private static func checkTrust(_ settings: ProxySettings, _ reader: inout SettingsReader) {

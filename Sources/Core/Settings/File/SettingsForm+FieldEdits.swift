@@ -146,7 +146,7 @@ extension SettingsForm<[FieldValue]> {
     }
     guard let scalar = reader.scalar(entry.value, "a text") else { return nil }
     do throws(QuantityError) {
-      return FieldValue(name: entry.key, parts: try FieldEdit.parts(parsing: scalar.text))
+      return FieldValue(name: entry.key, parts: try FieldEdit.parts(parsing: scalar.text, isRequest: isRequest))
     } catch {
       reader.report(scalar, error)
       return nil
@@ -163,7 +163,9 @@ extension FieldEdit {
   package static var placeholderNames: [String] { placeholders.map(\.0) }
 
   /// Parses a value with `{name}` for what is known of the request; `{{` stands for a brace.
-  static func parts(parsing text: String) throws(QuantityError) -> [ValuePart] {
+  ///
+  /// - Parameter isRequest: whether the value is one of a request.
+  static func parts(parsing text: String, isRequest: Bool) throws(QuantityError) -> [ValuePart] {
     let pieces = try BracedText.parse(try checkedFieldValue(text))
     var parts: [ValuePart] = []
     for piece in pieces {
@@ -174,6 +176,12 @@ extension FieldEdit {
           throw QuantityError(
             text: text, fact: "names '{\(name)}', which is not known of a request",
             fix: NearestName.fix(name, among: placeholderNames, called: "known are"))
+        }
+        // A request is written before its server is chosen, and stays as it is when another one gets it in a replay.
+        guard !isRequest || placeholder.1 != .server else {
+          throw QuantityError(
+            text: text, fact: "names '{server}', which is not chosen yet when the request is written",
+            fix: "leave it out, write {upstream}, or have the response tell it by 'response-fields'")
         }
         parts.append(placeholder.1)
       }

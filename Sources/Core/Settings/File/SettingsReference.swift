@@ -124,13 +124,15 @@ package enum SettingsReference {
 
         \(FieldEdit.placeholderNames.map { "`{\($0)}`" }.joined(separator: ", "))
 
+        `{server}` only in `response-fields`: when a request is written its server is not chosen yet.
+
         `remove` comes first, then `set`, then `add`. Fields that frame a message or belong to one connection cannot be edited.
 
         ## Names in `logs.access`
 
         Each is a field of the [access log](access-log.md); `{request.NAME}` and `{response.NAME}` are fields of the heads.
 
-        \(LogSettings.fieldNames.map { "`{\($0)}`" }.joined(separator: ", "))
+        \(LogSettings.variableNames.map { "`{\($0)}`" }.joined(separator: ", "))
 
         """
   }
