@@ -24,6 +24,7 @@ struct LabSession {
     var poller = try Poller(batch: 4)
     try poller.register(signals.number, for: .readable, trigger: .level, token: 0)
     try poller.register(queue.number, for: .readable, trigger: .level, token: 1)
+    let load = MachineLoad()
     try queue.start(parallel: parallel)
     screen.begin()
     var signal: Int32?
@@ -42,6 +43,7 @@ struct LabSession {
       command: Self.commandLine, began: began, machine: Self.machine, versions: versions(of: runs, signal: signal),
       scenarios: scenarios, results: results.compactMap { $0 })
     report.isInterrupted = signal != nil
+    report.foreignShare = load.flatMap { MachineLoad()?.foreignShare(since: $0) }
     screen.end(report)
     return (report, signal)
   }

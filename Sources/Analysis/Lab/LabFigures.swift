@@ -69,6 +69,18 @@ package struct LabRemedy: Equatable, Sendable {
     return remedies.filter { $0.steady != nil && !$0.races.isEmpty }
   }
 
+  /// How many milliseconds the median of steady traffic lies above that of the first remedy for the same server, which is none.
+  package func addedLatency(to remedies: [LabRemedy]) -> String? {
+    guard let first = remedies.first(where: { $0.server == server }), first != self,
+      let before = first.steady?.measurement?.medianLatency, let after = steady?.measurement?.medianLatency
+    else { return nil }
+    let added = Double((after - before).count) / 1e6
+    return (added < 0 ? "−" : "+") + Display.decimal(abs(added), digits: 1) + " ms"
+  }
+
+  /// The 99th percentile of the requests with a body that were answered in the race, where remedies that try again show.
+  package var raceLatency: Nanoseconds? { (race("POST") ?? races.first?.measurement)?.highLatency }
+
   package func race(_ method: String) -> LabMeasurement? { races.first { $0.run.method == method }?.measurement }
 
   package var appliedTwice: Int { races.compactMap(\.measurement?.appliedTwice).reduce(0, +) }
@@ -81,6 +93,16 @@ extension LabReport {
       let own = results.filter { $0.run.scenario == scenario.name }.sorted { $0.run.number < $1.run.number }
       return own.isEmpty ? nil : (scenario, own)
     }
+  }
+
+  /// What other programs did to the machine meanwhile, in a sentence; empty where that is not known.
+  package var loadText: String {
+    guard let foreignShare else { return "" }
+    func percent(_ share: Double) -> String { Display.decimal(100 * share, digits: 0) + " %" }
+    let highest = results.compactMap { $0.measurement?.foreignShare }.max() ?? foreignShare
+    return
+      "Programs that are none of the lab's took \(percent(foreignShare)) of the machine's CPU time meanwhile, at most "
+      + "\(percent(highest)) during a run."
   }
 
   /// What happened, in a sentence.

@@ -8,6 +8,7 @@ extension LabReport {
       ("began", .string(Display.dateAndTime(began))),
       ("machine", .string(machine)),
       ("versions", .object(versions.map { ($0.name, .string($0.text)) })),
+      ("foreign_cpu_share", foreignShare.map { .decimal($0, digits: 3) } ?? .null),
       ("interrupted", .bool(isInterrupted)),
       ("as_expected", .number(Int64(asExpected))),
       ("differed", .number(Int64(differed))),
@@ -27,6 +28,7 @@ extension LabResult {
       ("guarded", .bool(run.isGuarded)),
       ("server", run.server.map { .string($0.description) } ?? .null),
       ("method", .string(run.method)),
+      ("traffic", .string(run.traffic.rawValue)),
       ("path", .string(run.path.text)),
       ("expected", .array(run.expectations.map { .string($0.text) })),
     ]
@@ -62,6 +64,7 @@ extension LabMeasurement {
       ("median_ms", milliseconds(medianLatency)), ("p99_ms", milliseconds(highLatency)),
       ("slowest_ms", milliseconds(slowestLatency)), ("server_idle_ms", milliseconds(serverIdle)),
       ("connections", connections.map(count) ?? .null), ("proxy_cpu_ms", milliseconds(processorTime)),
+      ("foreign_cpu_share", foreignShare.map { .decimal($0, digits: 3) } ?? .null),
       ("duration_ms", milliseconds(duration)),
       (
         "gaps",

@@ -17,6 +17,7 @@ package struct LabMarkdown {
     text += "```\n\(report.command)\n```\n\n"
     text += "\(Display.dateAndTime(report.began).prefix(10)), \(report.machine). "
     text += report.versions.map { "\($0.name) \($0.text)" }.joined(separator: ", ") + ".\n\n"
+    if !report.loadText.isEmpty { text += report.loadText + "\n\n" }
     text += LabMarkdown.legend
     text += matrix()
     text += remedies()
@@ -27,7 +28,7 @@ package struct LabMarkdown {
   private static let legend = """
     A race: rounds of requests, sent all at once when the server is about to close the connections that they will use. So the figures \
     say what is lost in the worst moment, not in a day. *failed* is whatever was not answered with 2xx; behind it the interval in which \
-    the share lies with a confidence of 95 %. *lost*: failed, and the server never read it. *twice*: read twice by the server. \
+    the share lies with a confidence of 95 %, as if each request had its own fate; those of one round (80 of 400) share much of it. *lost*: failed, and the server never read it. *twice*: read twice by the server. \
     *connections*: how many the server accepted for 1000 requests. *CPU*: of the proxy, for one request.
 
 
@@ -59,19 +60,25 @@ package struct LabMarkdown {
     let remedies = LabRemedy.all(in: report)
     guard !remedies.isEmpty else { return "" }
     var text = "## Remedies, measured\n\n"
-    text += "Failures per 1000 in the race; the cost in steady traffic.\n\n"
-    text += "| server | remedy | failed, GET | failed, POST | twice | median | 99 % | connections/s | CPU |\n"
-    text += "|---|---|---:|---:|---:|---:|---:|---:|---:|\n"
+    text +=
+      "Failures per 1000 and 99 % of the answers in the race; the rest in steady traffic, *added* being what the median "
+    text += "rises by.\n\n"
+    text +=
+      "| server | remedy | failed, GET | failed, POST | twice | race, 99 % | median | added | 99 % | connections/s | CPU |\n"
+    text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
     for remedy in remedies {
       func failed(_ method: String) -> String {
         remedy.race(method).map { Display.decimal($0.failedPerThousand, digits: 1) } ?? ""
       }
       let steady = remedy.steady?.measurement
-      text += "| \(remedy.server) | \(remedy.label) | \(failed("GET")) | \(failed("POST")) | \(remedy.appliedTwice) "
-      text += "| \(steady.map { Display.duration($0.medianLatency) } ?? "") "
-      text += "| \(steady?.highLatency.map(Display.duration) ?? "") "
-      text += "| \(steady?.connectionsPerSecond.map { Display.decimal($0, digits: 1) } ?? "") "
-      text += "| \(steady?.processorTimePerRequest.map(Display.duration) ?? "") |\n"
+      let cells = [
+        remedy.server, remedy.label, failed("GET"), failed("POST"), "\(remedy.appliedTwice)",
+        remedy.raceLatency.map(Display.duration), steady.map { Display.duration($0.medianLatency) },
+        remedy.addedLatency(to: remedies), steady?.highLatency.map(Display.duration),
+        steady?.connectionsPerSecond.map { Display.decimal($0, digits: 1) },
+        steady?.processorTimePerRequest.map(Display.duration),
+      ]
+      text += "| " + cells.map { $0 ?? "" }.joined(separator: " | ") + " |\n"
     }
     return text + "\n"
   }

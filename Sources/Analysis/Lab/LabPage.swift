@@ -56,6 +56,7 @@ package struct LabPage {
       <p class="sample">\(Display.dateAndTime(report.began).prefix(10)), \(Self.escaped(report.machine)).
       \(Self.escaped(versions)).</p>
       <pre>\(Self.escaped(report.command))</pre>
+      <p class="sample">\(Self.escaped(report.loadText))</p>
       <p class="sample">In a race, rounds of requests leave all at once when the server is about to close the connections that
       they will use: the figures say what is lost in the worst moment, not in a day. <b>Lost</b>: failed, and the server never read
       it. <b>Twice</b>: read twice by the server. <b>Connections</b>: accepted by the server for 1000 requests. <b>CPU</b>: of the
@@ -145,11 +146,13 @@ package struct LabPage {
     let remedies = LabRemedy.all(in: report)
     guard !remedies.isEmpty else { return "" }
     var html =
-      "<section>\n<h2>Remedies, measured</h2>\n<p class=\"sample\">Failures per 1000 in the race, the cost in steady traffic.</p>\n"
+      "<section>\n<h2>Remedies, measured</h2>\n<p class=\"sample\">Failures per 1000 and 99 % of the answers "
+    html += "in the race; the rest in steady traffic, “added” being what the median rises by.</p>\n"
     html += "<div class=\"scroll\"><table><thead><tr><th>server</th><th>remedy</th><th class=\"n\">failed GET</th>"
     html +=
-      "<th class=\"n\">failed POST</th><th class=\"n\">twice</th><th class=\"n\">median</th><th class=\"n\">99 %</th>"
-    html += "<th class=\"n\">connections/s</th><th class=\"n\">CPU</th></tr></thead>\n<tbody>\n"
+      "<th class=\"n\">failed POST</th><th class=\"n\">twice</th><th class=\"n\">race, 99 %</th><th class=\"n\">median</th>"
+    html +=
+      "<th class=\"n\">added</th><th class=\"n\">99 %</th><th class=\"n\">connections/s</th><th class=\"n\">CPU</th></tr></thead>\n<tbody>\n"
     for remedy in remedies {
       let steady = remedy.steady?.measurement
       html += "<tr><td>\(Self.escaped(remedy.server))</td><td>\(Self.escaped(remedy.label))</td>"
@@ -160,7 +163,8 @@ package struct LabPage {
       }
       html += "<td class=\"n\(remedy.appliedTwice > 0 ? " bad" : "")\">\(remedy.appliedTwice)</td>"
       for text in [
-        steady.map { Display.duration($0.medianLatency) }, steady?.highLatency.map(Display.duration),
+        remedy.raceLatency.map(Display.duration), steady.map { Display.duration($0.medianLatency) },
+        remedy.addedLatency(to: remedies), steady?.highLatency.map(Display.duration),
         steady?.connectionsPerSecond.map { Display.decimal($0, digits: 1) },
         steady?.processorTimePerRequest.map(Display.duration),
       ] { html += "<td class=\"n\">\(text ?? "")</td>" }

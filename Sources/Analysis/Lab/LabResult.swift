@@ -53,6 +53,8 @@ package struct LabMeasurement: Equatable, Sendable {
   package var connections: Int?
   /// CPU time of the proxy's processes.
   package var processorTime: Nanoseconds?
+  /// Of the machine's CPU time meanwhile, what programs had that are none of the lab's; nil when it cannot be told.
+  package var foreignShare: Double?
   package var duration = Nanoseconds.zero
 
   package init() {}
@@ -128,6 +130,8 @@ package struct LabReport: Equatable, Sendable {
   package var scenarios: [LabScenario]
   package var results: [LabResult]
   package var isInterrupted = false
+  /// Of the machine's CPU time from first to last run, what programs had that are none of the lab's.
+  package var foreignShare: Double?
 
   package init(
     command: String, began: Instant, machine: String, versions: [Version], scenarios: [LabScenario],

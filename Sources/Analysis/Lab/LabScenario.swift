@@ -105,7 +105,8 @@ package struct LabRun: Equatable, Sendable {
     if let proxy { words.append(proxy.description) }
     if isGuarded { words.append("photofinish") }
     if let server { words.append(server.description) }
-    return words.joined(separator: " > ") + " \(method)" + (label.map { " (\($0))" } ?? "")
+    return words.joined(separator: " > ") + " \(method)" + (traffic == .steady ? ", steady" : "")
+      + (label.map { " (\($0))" } ?? "")
   }
 }
 

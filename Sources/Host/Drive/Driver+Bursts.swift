@@ -8,13 +8,21 @@ extension Driver {
 
   mutating func beginRound() {
     let size = min(settings.connections, settings.count - begun)
-    round = Round(size: size, offset: drawnOffset(), unfinished: size)
+    round = Round(size: size, offset: roundOffset(), unfinished: size)
     // The numbers of a round's requests are its clients' in order, so that a seed gives always the same drive.
     begun += size
     for index in 0..<size {
       clients[index].failedWarmUps = 0
       warmUp(clients[index])
     }
+  }
+
+  /// There are few rounds, and few draws leave holes: so only the first is drawn, and the others follow by the golden section,
+  /// which lays each into one of the largest holes that are left.
+  private mutating func roundOffset() -> Nanoseconds {
+    roundPlace = (roundPlace ?? Double.random(in: 0..<1, using: &generator)) + 0.618_033_988_749_895
+    let place = (roundPlace ?? 0).truncatingRemainder(dividingBy: 1)
+    return Nanoseconds(Int64(Double(settings.spread.count) * (2 * place - 1)))
   }
 
   private mutating func drawnOffset() -> Nanoseconds {

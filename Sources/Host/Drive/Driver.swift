@@ -28,6 +28,8 @@ package struct Driver: ~Copyable {
   private var timer: PreciseTimer
   var timers = TimerQueue()
   var generator: SeededGenerator
+  /// Where in the spread the last round lay, in units of its width; nil before the first.
+  var roundPlace: Double?
   var clients: [DriveClient] = []
   var ledger: DriveLedger
   private var failed = 0

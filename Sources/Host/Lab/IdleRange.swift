@@ -1,36 +1,47 @@
 internal import Core
 
-/// The idle ages at which a server closes connections. Some look at their connections only now and then, so the ages differ by
-/// as much as there is between two looks.
+/// The idle ages at which a server closes connections. They are made idle as a race makes them, all at once: many servers look
+/// at their connections only now and then, and the last request is what sets the time of that look. Servers whose looks come at
+/// times of their own show it from one burst to the next.
 struct IdleRange: Equatable, Sendable {
-  /// Connections that are watched, and the time over which they become idle one after the other: longer than the second that
-  /// servers have between two looks.
-  private static let count = 12
-  private static let stagger = Nanoseconds.milliseconds(97)
+  private static let connections = 12
+  /// Bursts, and the pauses before them.
+  private static let pauses: [Nanoseconds] = [.zero, .milliseconds(310), .milliseconds(370)]
+  /// One burst has to do for a server that takes longer than this.
+  private static let enough = Nanoseconds.seconds(10)
   private static let patience = Nanoseconds.seconds(400)
 
   let shortest: Nanoseconds
   let longest: Nanoseconds
 
-  /// From the answer's arrival to the FIN's, which is the server's own time, since both have travelled as far.
   init(of address: SocketAddress) throws {
-    var idle: [(socket: BlockingSocket, since: Instant)] = []
-    for _ in 0..<Self.count {
-      let socket = try BlockingSocket(to: address)
-      try socket.send("GET / HTTP/1.1\r\nHost: \(address)\r\n\r\n")
-      _ = try socket.receiveOnce()
-      idle.append((socket, MonotonicClock.now))
-      pause(Self.stagger)
-    }
-    // They end in the order in which they became idle, or together.
     var ages: [Nanoseconds] = []
-    for (socket, since) in idle {
-      _ = try socket.waitForEnd(atMost: Self.patience)
-      ages.append(MonotonicClock.now.since(since))
+    for span in Self.pauses where ages.last.map({ $0 < Self.enough }) ?? true {
+      pause(span)
+      ages += try Self.burst(address)
     }
     ages.sort()
     shortest = ages[0]
     longest = ages[ages.count - 1]
+  }
+
+  /// From the answer's arrival to the FIN's, which is the server's own time, since both have travelled as far.
+  private static func burst(_ address: SocketAddress) throws -> [Nanoseconds] {
+    var sockets: [BlockingSocket] = []
+    for _ in 0..<connections { sockets.append(try BlockingSocket(to: address)) }
+    for socket in sockets { try socket.send("GET / HTTP/1.1\r\nHost: \(address)\r\n\r\n") }
+    var idle: [(socket: BlockingSocket, since: Instant)] = []
+    for socket in sockets {
+      _ = try socket.receiveOnce()
+      idle.append((socket, MonotonicClock.now))
+    }
+    // They end in the order in which they became idle, or together.
+    var ages: [Nanoseconds] = []
+    for (socket, since) in idle {
+      _ = try socket.waitForEnd(atMost: patience)
+      ages.append(MonotonicClock.now.since(since))
+    }
+    return ages
   }
 
   var middle: Nanoseconds { (shortest + longest) / 2 }

@@ -64,16 +64,19 @@ package final class LabBench: Sendable {
     try stage.start()
     let idle = try serverIdle(run, ground)
     try stage.startProxy()
+    let load = MachineLoad()
     let before = (ground.acceptedByServer(isGuarded: run.isGuarded), stage.proxyTime)
     let drive = LabDrive(run, ground: ground, idle: idle, settings: settings)
     let seen = try stage.restartingServer(every: run.restartEvery) { try drive.drive(progress) }
     let after = (ground.acceptedByServer(isGuarded: run.isGuarded), stage.proxyTime)
+    let foreignShare = load.flatMap { MachineLoad()?.foreignShare(since: $0) }
     if run.restartEvery == nil { try stage.checkAlive() }
     let redis =
       run.traffic == .redis
       ? try ground.near { try PooledRedis.ledger(of: ground.server, idPrefix: seen.idPrefix) } : nil
     let ledger = stage.endAndReadLedger()
     var measurement = LabMeasurement(seen, joinedWith: redis.map { UpstreamLedger(parsing: $0) } ?? ledger)
+    measurement.foreignShare = foreignShare
     measurement.serverIdle = idle?.middle
     if let first = before.0, let last = after.0 { measurement.connections = last - first }
     if let first = before.1, let last = after.1 { measurement.processorTime = last - first }
@@ -86,6 +89,11 @@ package final class LabBench: Sendable {
     let name = server.description
     if let known = measuredIdle.withLock({ $0[name] }) { return known }
     do {
+      // The first request may have to wait: some servers compile their page then.
+      let deadline = MonotonicClock.now.advanced(by: Self.serveLimit)
+      while ground.near({ PlainTraffic.answer(of: ground.server) }) != .answered, MonotonicClock.now < deadline {
+        pause(.milliseconds(100))
+      }
       let range = try ground.near { try IdleRange(of: ground.server) }
       measuredIdle.withLock { $0[name] = range }
       return range

@@ -88,31 +88,3 @@ package final class LabScratch: Sendable {
     }
   }
 }
-
-/// What /proc tells of processes.
-enum ProcessTable {
-  static var bootID: String {
-    (LabFolder.text(of: "/proc/sys/kernel/random/boot_id") ?? "").filter { !$0.isWhitespace }
-  }
-
-  /// Clock ticks from the boot to the start of a process; nil when there is no such process.
-  static func startTime(of processID: Int32) -> Int64? {
-    fields(of: "\(processID)").flatMap { $0.count > 19 ? Int64($0[19]) : nil }
-  }
-
-  /// CPU time of all processes of a group, and of their children that have ended.
-  static func processorTime(ofGroup group: Int32) -> Nanoseconds {
-    var ticks: Int64 = 0
-    for name in LabFolder.names(in: "/proc") where name.first?.isNumber == true {
-      guard let fields = fields(of: name), fields.count > 14, Int32(fields[2]) == group else { continue }
-      ticks += fields[11...14].reduce(0) { $0 + (Int64($1) ?? 0) }
-    }
-    return Nanoseconds(ticks * (1_000_000_000 / Int64(max(1, sysconf(Int32(_SC_CLK_TCK))))))
-  }
-
-  /// The fields of /proc/PID/stat behind the name, which may hold spaces: state, parent, group and so on.
-  private static func fields(of name: String) -> [Substring]? {
-    guard let text = LabFolder.text(of: "/proc/\(name)/stat"), let end = text.lastIndex(of: ")") else { return nil }
-    return text[text.index(after: end)...].split { $0 == " " || $0 == "\n" }
-  }
-}

@@ -62,9 +62,8 @@ final class LabStage: Sendable {
 
   /// CPU time of the proxy so far, with that of the Photofinish before the server.
   var proxyTime: Nanoseconds? {
-    let groups = players.withLock { [$0.proxy, $0.guardian].compactMap { $0?.process.processID } }
-    guard !groups.isEmpty else { return nil }
-    return groups.reduce(.zero) { $0 + ProcessTable.processorTime(ofGroup: $1) }
+    let roots = players.withLock { [$0.proxy, $0.guardian].compactMap { $0?.process.processID } }
+    return roots.isEmpty ? nil : ProcessTable.processorTime(ofTrees: roots)
   }
 
   /// A program that ended on its own takes what was measured with it.
@@ -143,7 +142,10 @@ final class LabStage: Sendable {
     do {
       let process = try ChildProcess(
         prepared.command + choice.verbs, environment: prepared.environment,
-        in: ground.wire.map { isNear ? $0.near : $0.far }, output: .file(path: log))
+        in: ground.wire.map { isNear ? $0.near : $0.far }, output: .file(path: log),
+        // Workers that make a session of their own are to end with the lab as well, even when that is killed. Whoever may make
+        // a wire may do that.
+        isContained: ground.wire != nil)
       bench.scratch.remember(process.processID)
       return Player(name: program.name, process: process, log: log)
     } catch {

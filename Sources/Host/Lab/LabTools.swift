@@ -71,7 +71,8 @@ package struct LabTools: Sendable {
   static func number(in line: String) -> String {
     let words = line.split { " ,;()/\t".contains($0) }
     for word in words {
-      let bare = word.drop { $0 == "v" }
+      // v18.1.0, and Redis's v=7.0.15
+      let bare = word.drop { $0 == "v" || $0 == "=" }
       // varnish-7.1.1
       let tail = bare.contains("-") && bare.first?.isLetter == true ? bare.drop { !$0.isNumber } : bare
       if tail.first?.isNumber == true, tail.contains(".") { return String(tail) }

@@ -66,6 +66,38 @@ struct MiddleboxTests {
     #expect(box.inspect([0x60] + [UInt8](repeating: 0, count: 60), at: start, settings) == .passes)
   }
 
+  @Test func ipv6IsTheSame() {
+    var box = Middlebox()
+    let settings = MiddleboxSettings(memory: .seconds(1), answer: .reset)
+    #expect(box.inspect(segment6(from: 1, to: 2, flags: 2), at: start, settings) == .passes)
+    // The same numbers in IPv4 are another flow.
+    #expect(box.inspect(segment(from: 1, to: 2, flags: 4), at: start, settings) == .dropped)
+    let soon = start.advanced(by: .milliseconds(900))
+    #expect(box.inspect(segment6(from: 2, to: 1, flags: 16), at: soon, settings) == .passes)
+    let fate = box.inspect(segment6(from: 1, to: 2, flags: 16), at: soon.advanced(by: .seconds(1)), settings)
+    guard case .answered(let packet) = fate else {
+      Issue.record("\(fate)")
+      return
+    }
+    #expect(packet.count == 60 && packet[0] == 0x60 && packet[6] == 6 && Array(packet[4..<6]) == [0, 20])
+    #expect(packet[23] == 2 && packet[39] == 1 && packet[53] == 4)
+    #expect(Array(packet[44..<48]) == [1, 2, 3, 4])
+    #expect(sum(packet[8..<40] + [0, 6, 0, 20] + packet[40..<60]) == 0xffff)
+  }
+
+  private func segment6(from source: UInt8, to destination: UInt8, flags: UInt8) -> [UInt8] {
+    let short = segment(from: source, to: destination, flags: flags, acknowledgement: 0x0102_0304)
+    var packet = [UInt8](repeating: 0, count: 40) + short[20..<40]
+    packet[0] = 0x60
+    packet[5] = 20
+    packet[6] = 6
+    packet[8] = 0xfd
+    packet[23] = source
+    packet[24] = 0xfd
+    packet[39] = destination
+    return packet
+  }
+
   private func segment(from source: UInt8, to destination: UInt8, flags: UInt8, acknowledgement: UInt32 = 0) -> [UInt8]
   {
     var packet = [UInt8](repeating: 0, count: 40)
