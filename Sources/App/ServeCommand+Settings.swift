@@ -20,7 +20,6 @@ extension ServeCommand {
 
   func warn(_ loaded: SettingsFile.Loaded, _ log: Logger) {
     for line in loaded.warningLines { log.warning("\(line)") }
-    for key in SettingsGaps.keys(of: loaded.settings) { log.warning("\(SettingsGaps.sentence(key))") }
   }
 
   /// Takes over what the file says now, with the same flags. Settings that are refused change nothing.

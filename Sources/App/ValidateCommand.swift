@@ -54,8 +54,6 @@ private struct FileResult {
   let isValid: Bool
   let problems: [SettingsProblem]
   let untoldCount: Int
-  /// Keys that have no effect in this version.
-  let gaps: [String]
   /// For the lines that problems are about.
   let bytes: [UInt8]
 
@@ -63,15 +61,13 @@ private struct FileResult {
     self.file = file
     switch SettingsFile.bytes(file) {
     case .failure(let problem):
-      (isValid, problems, untoldCount, gaps, bytes) = (false, [problem], 0, [], [])
+      (isValid, problems, untoldCount, bytes) = (false, [problem], 0, [])
     case .success(let bytes):
       self.bytes = bytes
       switch SettingsFile.parse(bytes, file: file) {
       case .success(let loaded):
-        gaps = SettingsGaps.keys(of: loaded.settings)
-        (isValid, problems, untoldCount) = (!strict || (loaded.warnings.isEmpty && gaps.isEmpty), loaded.warnings, 0)
+        (isValid, problems, untoldCount) = (!strict || loaded.warnings.isEmpty, loaded.warnings, 0)
       case .failure(let errors):
-        gaps = []
         (isValid, problems, untoldCount) = (false, errors.problems, errors.untoldCount)
       }
     }
@@ -80,12 +76,11 @@ private struct FileResult {
   func text(_ display: SettingsDisplay) -> String {
     let told = display.text(SettingsErrors(file: file, problems: problems, untoldCount: untoldCount), source: bytes)
     let count = { (severity: SettingsProblem.Severity, word: String) -> String? in
-      let number = problems.count { $0.severity == severity } + (severity == .error ? untoldCount : gaps.count)
+      let number = problems.count { $0.severity == severity } + (severity == .error ? untoldCount : 0)
       return number == 0 ? nil : "\(number) \(word)\(number == 1 ? "" : "s")"
     }
     let counts = [count(.error, "error"), count(.warning, "warning")].compactMap(\.self).joined(separator: ", ")
-    let unobeyed = gaps.map { "\(file): warning: \(SettingsGaps.sentence($0))\n" }.joined()
-    return told + unobeyed + "\(file): \(isValid ? "valid" : "not valid")\(counts.isEmpty ? "" : ", \(counts)")\n"
+    return told + "\(file): \(isValid ? "valid" : "not valid")\(counts.isEmpty ? "" : ", \(counts)")\n"
   }
 
   var json: JSONText {
@@ -102,7 +97,7 @@ private struct FileResult {
             ])
           })
       ),
-      ("not_obeyed", .array(gaps.map { .string($0) })), ("untold", .number(Int64(untoldCount))),
+      ("untold", .number(Int64(untoldCount))),
     ])
   }
 }

@@ -58,7 +58,16 @@ final class ClientConnection {
   let token: UInt64
   let number: Int32
   private var descriptor: Descriptor?
-  let peer: SocketAddress
+  /// Who is at the other end, or whom the PROXY protocol names.
+  var peer: SocketAddress
+  /// The connection begins with a header of the PROXY protocol, which has not come in whole yet.
+  var awaitsProxyHeader = false
+  /// What the client connected to, where a proxy before this one says so.
+  var namedDestination: NamedDestination?
+  /// Under which ``SharedLoad`` counts this connection.
+  var countedAs: ClientKey?
+  /// How fast the present request's content comes; nil where there is no least rate.
+  var bodyRate: BodyRateMeter?
   /// What servers are told of this client; changes with the settings.
   var forwarding: Forwarding
   /// Whose Host ``forwarding`` carries.

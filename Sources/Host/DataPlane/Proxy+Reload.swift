@@ -102,6 +102,7 @@ extension Proxy {
     state.withLock { state in
       state = State(settings: settings, generation: generation, members: members, listeners: listeners)
     }
+    load.limitRequests(to: settings.guards.requestRate)
     for listener in left { listener.turnNewcomersAway() }
     checkHealth(of: members, under: settings)
     let clientLimit = Self.clientLimit(settings, room: clientRoom)

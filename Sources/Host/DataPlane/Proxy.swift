@@ -48,6 +48,7 @@ package final class Proxy: Sendable {
     self.names = names
     let members = settings.upstreams.map { Self.members(of: $0, keeping: [], names: names) }
     state = Mutex(State(settings: settings, members: members, listeners: bound))
+    load.limitRequests(to: settings.guards.requestRate)
     do throws(SystemError) {
       checks = try HealthChecks(log: log)
       ended = try Wakeup(isBlocking: true)

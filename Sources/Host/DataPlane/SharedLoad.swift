@@ -1,8 +1,28 @@
+internal import Core
 internal import Synchronization
 
 /// What all workers count together: for limits that hold for the whole process.
 final class SharedLoad: Sendable {
   private let exchanges = Atomic<Int>(0)
+  private let connections = (0..<SharedLoad.shardCount).map { _ in ConnectionShard() }
+
+  private let rates = Mutex<ClientRates?>(nil)
+
+  static let shardCount = 16
+
+  /// Holds clients to this rate from now on; what they have used up stays when it is the same as before.
+  func limitRequests(to limit: GuardSettings.RateLimit?) {
+    rates.withLock { rates in
+      if rates?.limit != limit { rates = limit.map { ClientRates($0) } }
+    }
+  }
+
+  /// To be kept by whoever asks for each request.
+  var clientRates: ClientRates? { rates.withLock { $0 } }
+
+  private final class ConnectionShard: Sendable {
+    let limiter = Mutex(ConnectionLimiter())
+  }
 
   /// Counts an exchange if there are fewer than `limit`.
   func exchangeBegins(limit: Int) -> Bool {
@@ -14,4 +34,36 @@ final class SharedLoad: Sendable {
   }
 
   func exchangeEnded() { exchanges.subtract(1, ordering: .relaxed) }
+
+  /// Counts a connection of a client if it has fewer than `limit`.
+  func connectionOpened(_ client: ClientKey, limit: Int) -> Bool {
+    connections[client.shard(of: Self.shardCount)].limiter.withLock { $0.opened(client, limit: limit) }
+  }
+
+  /// One that was counted is closed.
+  func connectionClosed(_ client: ClientKey) {
+    connections[client.shard(of: Self.shardCount)].limiter.withLock { $0.closed(client) }
+  }
+}
+
+/// The requests of each client against a rate: shared by all workers, since the kernel spreads a client's connections over them.
+final class ClientRates: Sendable {
+  let limit: GuardSettings.RateLimit
+  private let shards: [Shard]
+
+  private final class Shard: Sendable {
+    let limiter: Mutex<RateLimiter>
+    init(_ limit: GuardSettings.RateLimit) {
+      limiter = Mutex(RateLimiter(limit, capacity: RateLimiter.standardCapacity / SharedLoad.shardCount))
+    }
+  }
+
+  init(_ limit: GuardSettings.RateLimit) {
+    self.limit = limit
+    shards = (0..<SharedLoad.shardCount).map { _ in Shard(limit) }
+  }
+
+  func requestArrived(_ client: ClientKey, now: Instant) -> RateLimiter.Verdict {
+    shards[client.shard(of: shards.count)].limiter.withLock { $0.requestArrived(client, now: now) }
+  }
 }

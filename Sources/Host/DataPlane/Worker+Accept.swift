@@ -18,7 +18,7 @@ extension Worker {
       }
       do throws(SystemError) {
         guard let accepted = try Socket.accept(listeners[listener].descriptor.number) else { return }
-        admit(accepted)
+        admit(accepted, at: listeners[listener].settings)
       } catch {
         switch error.code {
         case EMFILE, ENFILE:
@@ -38,12 +38,13 @@ extension Worker {
     // Bounded by what the queue can hold.
     for _ in 0..<4_096 {
       guard let accepted = try? Socket.accept(listener.descriptor.number) else { return }
-      admit(accepted)
+      admit(accepted, at: listener.settings)
     }
   }
 
-  private func admit(_ accepted: consuming Socket.Accepted) {
+  private func admit(_ accepted: consuming Socket.Accepted, at listener: ListenerSettings) {
     let peer = accepted.peer
+    counters.clientConnectionsAccepted &+= 1
     let descriptor = accepted.takeDescriptor()
     let number = descriptor.number
     if !peer.isUnix { Socket.sendPromptly(number) }
@@ -63,7 +64,13 @@ extension Worker {
       client.closeSocket()
       return
     }
-    counters.clientConnectionsAccepted &+= 1
+    switch listener.proxyProtocol {
+    case .off:
+      guard settings.guards.connectionsPerClient == nil || countConnection(of: client) else { return }
+    case .required(let senders):
+      guard maySendProxyHeader(client, senders) else { return }
+      client.awaitsProxyHeader = true
+    }
     expect(.idle, of: client, within: drain == nil ? settings.timeouts.requestHead : drainGrace)
   }
 

@@ -238,9 +238,8 @@ extension Worker {
     endForRequestBody(client, status: 413, text: "The request body is larger than the limit of \(limit) bytes.")
   }
 
-  func requestBodyStalled(_ client: ClientConnection) {
-    endForRequestBody(
-      client, status: 408, text: "No part of the request body came for \(client.call.bounds.bodyIdle.text).")
+  func requestBodyStalled(_ client: ClientConnection, _ text: String) {
+    endForRequestBody(client, status: 408, text: text)
   }
 
   /// The rest of the request is not to be had: the server gets no more of it, and the client an error if it can still be told.
@@ -292,6 +291,10 @@ extension Worker {
     if let buffer = client.inbound.take() { recycle(buffer) }
     if let buffer = client.outbound.take() { recycle(buffer) }
     if let buffer = client.record.take() { recycle(buffer) }
+    if let counted = client.countedAs {
+      client.countedAs = nil
+      load.connectionClosed(counted)
+    }
     counters.clientConnectionsClosed &+= 1
     client.closeSocket()
     clients.remove(client.token)

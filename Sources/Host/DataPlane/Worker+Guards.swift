@@ -5,10 +5,17 @@ extension Worker {
   enum GuardRefusal {
     /// The process has as many exchanges as it may.
     case tooManyExchanges(limit: Int)
+    /// The client has used up its rate; so long until it may send another request.
+    case tooManyRequests(wait: Nanoseconds)
   }
 
   /// Why a request is not served now; nil when it is.
-  func refusal(of client: ClientConnection) -> GuardRefusal? {
+  func refusal(of client: ClientConnection, _ inbound: borrowing ByteBuffer) -> GuardRefusal? {
+    if let clientRates, let address = address(of: client, inbound), !exempt.contains(address),
+      case .refused(let wait) = clientRates.requestArrived(ClientKey(address), now: now)
+    {
+      return .tooManyRequests(wait: wait)
+    }
     if let limit = settings.guards.exchangesInFlight {
       guard load.exchangeBegins(limit: limit) else { return .tooManyExchanges(limit: limit) }
       client.call.countsInLoad = true
@@ -18,13 +25,93 @@ extension Worker {
 
   func refuse(_ client: ClientConnection, _ refusal: GuardRefusal) {
     if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
+    let status: UInt16
+    let text: String
+    let error: ProxyStatus.ErrorType
+    let retryAfter: UInt32
     switch refusal {
     case .tooManyExchanges(let limit):
       counters.refusedByGuards["exchanges-in-flight", default: 0] &+= 1
-      let text = "\(limit) requests are being served, which is the limit."
-      let status = ProxyStatus(pseudonym: settings.forwarding.name, error: .connectionLimitReached, details: text)
-      answer(
-        client, LocalResponse(status: 503, body: Self.body(text), proxyStatus: status.fieldValue, retryAfter: 1))
+      status = 503
+      text = "\(limit) requests are being served, which is the limit."
+      error = .connectionLimitReached
+      retryAfter = 1
+    case .tooManyRequests(let wait):
+      counters.refusedByGuards["request-rate", default: 0] &+= 1
+      status = 429
+      let rate = clientRates.map { "\(Self.text(ofRate: $0.limit.perSecond)) a second" } ?? "its rate"
+      text = "This client sends more requests than it may, which is \(rate)."
+      error = .httpRequestDenied
+      retryAfter = UInt32(clamping: (wait.count &+ 999_999_999) / 1_000_000_000)
     }
+    let proxyStatus = ProxyStatus(pseudonym: settings.forwarding.name, error: error, details: text)
+    answer(
+      client,
+      LocalResponse(
+        status: status, body: Self.body(text), proxyStatus: proxyStatus.fieldValue, retryAfter: max(retryAfter, 1)))
+  }
+
+  private static func text(ofRate perSecond: Double) -> String {
+    perSecond == perSecond.rounded() && perSecond < 1e15 ? "\(Int(perSecond))" : "\(perSecond)"
+  }
+
+  // MARK: - Who it is
+
+  /// Whom a request comes from: the peer, or whom trusted proxies name. nil for one who has no IP address.
+  ///
+  /// - Parameter inbound: the request's head, which ``fields`` was parsed from.
+  func address(of client: ClientConnection, _ inbound: borrowing ByteBuffer) -> IPAddress? {
+    guard let peer = client.peer.ipAddress else { return nil }
+    return client.forwarding.peerIsTrusted ? trustedProxies.client(behind: peer, inbound.readable, fields) : peer
+  }
+
+  // MARK: - Connections
+
+  /// Counts a connection under its client, and closes it where the client has as many as it may.
+  ///
+  /// Not counted: who has no IP address, who is exempt, and trusted proxies, whose connections carry everybody's requests.
+  ///
+  /// - Returns: whether it stays.
+  func countConnection(of client: ClientConnection) -> Bool {
+    guard let limit = settings.guards.connectionsPerClient, let address = client.peer.ipAddress,
+      !exempt.contains(address), !client.forwarding.peerIsTrusted
+    else { return true }
+    let key = ClientKey(address)
+    guard load.connectionOpened(key, limit: limit) else {
+      counters.refusedByGuards["connections-per-client", default: 0] &+= 1
+      notices.post(now) {
+        log.notice("client \(client.peer) has \(limit) connections, which is the limit; another one is closed")
+      }
+      closeClient(client)
+      return false
+    }
+    client.countedAs = key
+    return true
+  }
+
+  // MARK: - Slow content
+
+  /// Watches how fast a request's content comes, where it must come at some rate.
+  func bodyRateMeter(for client: ClientConnection) -> BodyRateMeter? {
+    guard let minimum = settings.guards.minimumBodyRate, client.call.requestBody.isExpected else { return nil }
+    if let address = client.peer.ipAddress, exempt.contains(address) { return nil }
+    return BodyRateMeter(minimum: minimum, grace: settings.guards.minimumBodyRateGrace)
+  }
+
+  /// How long more of a request's content is awaited.
+  func bodyPatience(_ client: ClientConnection) -> Nanoseconds {
+    let idle = client.call.bounds.bodyIdle
+    guard let rate = client.bodyRate else { return idle }
+    return min(idle, rate.patience(at: now))
+  }
+
+  /// No more of a request's content came in time.
+  func requestBodyIsLate(_ client: ClientConnection) {
+    guard let rate = client.bodyRate, rate.isTooSlow(at: now), let minimum = settings.guards.minimumBodyRate else {
+      requestBodyStalled(client, "No part of the request body came for \(client.call.bounds.bodyIdle.text).")
+      return
+    }
+    counters.refusedByGuards["minimum-body-rate", default: 0] &+= 1
+    requestBodyStalled(client, "The request body came at less than \(minimum) bytes a second.")
   }
 }

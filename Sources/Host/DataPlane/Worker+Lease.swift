@@ -98,6 +98,7 @@ extension Worker {
     client.lease = consume lease
     client.upstream = upstream
     upstream.client = client.token
+    sendProxyHeader(for: client, on: upstream)
     upstream.bytesWrittenBefore = upstream.bytesWritten
     upstream.scan = HeadScan()
     expect(.sending, for: client, within: client.call.bounds.bodyIdle)

@@ -38,13 +38,18 @@ extension Worker {
     for client in clients.all {
       client.forwarding = forwarding(for: client.peer)
       client.hostUpstream = nil
-      if client.phase == .idle, drain == nil { expect(.idle, of: client, within: settings.timeouts.clientIdle) }
+      if client.phase == .idle, drain == nil, !client.awaitsProxyHeader {
+        expect(.idle, of: client, within: settings.timeouts.clientIdle)
+      }
     }
   }
 
   func makeRoutes() {
     defaultRoute = Route(to: upstreams[0], under: settings)
     hasGuards = settings.guards != GuardSettings()
+    clientRates = load.clientRates
+    exempt = AddressBlocks(settings.guards.exempt)
+    trustedProxies = TrustedProxies(settings.forwarding.trustedPeers)
     router = Router(settings.routes)
     routes = settings.routes.map { Route($0, upstreams: upstreams, under: settings) }
   }

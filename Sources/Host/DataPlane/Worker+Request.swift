@@ -8,6 +8,7 @@ extension Worker {
 
   /// Reads and parses a request head. Returns whether anything moved.
   func readHead(_ client: ClientConnection) -> Bool {
+    if client.awaitsProxyHeader { return readProxyHeader(client) }
     if client.inbound?.isEmpty ?? true {
       guard receive(client) else {
         if client.sawEnd { closeClient(client) }
@@ -111,10 +112,10 @@ extension Worker {
         to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
     }
     let ownAnswer = ownAnswer(client, head, inbound, route)
+    let refusal = hasGuards ? refusal(of: client, inbound) : nil
     client.call.headLength = record.count
     client.record = consume record
     inbound.consume(head.byteCount)
-    let refusal = hasGuards ? refusal(of: client) : nil
     guard refusal == nil, case .forward = route?.action else {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
       client.call.requestBody = head.framing == .none ? .complete : .discarded
@@ -156,6 +157,7 @@ extension Worker {
       client.call.requestBody = .chunked(ChunkedDecoder(sender: .client))
     }
     if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
+    client.bodyRate = hasGuards ? bodyRateMeter(for: client) : nil
     _ = readRequestBody(client)
     // Chunked content that is all here and is kept has shown its length.
     if client.call.requestBody.isComplete, client.call.machine.isRecordWhole { client.call.outgrowsRecord = false }
@@ -187,6 +189,7 @@ extension Worker {
     guard client.call.requestBody.isExpected else { return dropRequestBody(client) }
     guard (client.record?.count ?? 0) < Self.requestHighWater else {
       // It is the server that does not take more; the client is held back by us.
+      client.bodyRate?.paused(at: now)
       if client.clientDuty == .requestBody { expectNothing(of: client) }
       return false
     }
@@ -212,7 +215,8 @@ extension Worker {
     case .chunked(var decoder):
       failure = copyChunks(client, &decoder, from: &inbound, to: &record)
     }
-    let moved = before != inbound.count
+    let taken = before - inbound.count
+    let moved = taken != 0
     if !moved, inbound.writableCount == 0 { inbound.compact() }
     client.record = consume record
     noteRecordSize(client)
@@ -227,11 +231,12 @@ extension Worker {
       return true
     }
     if moved {
+      client.bodyRate?.received(taken, at: now)
       client.call.awaitsContinue = false
       if client.call.requestBody.isComplete {
         if client.clientDuty == .requestBody { expectNothing(of: client) }
       } else if client.clientDuty != .reading {
-        expect(.requestBody, of: client, within: client.call.bounds.bodyIdle)
+        expect(.requestBody, of: client, within: bodyPatience(client))
       }
       return true
     }
@@ -254,7 +259,7 @@ extension Worker {
     if client.sawEnd {
       requestBodyEndedEarly(client)
     } else if client.clientDuty == .none, !client.call.awaitsContinue {
-      expect(.requestBody, of: client, within: client.call.bounds.bodyIdle)
+      expect(.requestBody, of: client, within: bodyPatience(client))
     }
   }
 

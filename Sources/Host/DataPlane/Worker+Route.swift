@@ -21,7 +21,8 @@ extension Worker {
     _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ upstream: Upstream
   ) {
     guard let key = upstream.hashKey else { return }
-    let address = upstream.settings.balance == .hash(.clientAddress) ? client.peer.ipBytes : []
+    let address =
+      upstream.settings.balance == .hash(.clientAddress) ? self.address(of: client, inbound)?.bytes ?? [] : []
     client.call.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
   }
 

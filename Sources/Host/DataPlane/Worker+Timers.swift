@@ -116,7 +116,7 @@ extension Worker {
       answerLate(client, "the request head was not complete within \(settings.timeouts.requestHead.text)")
     case .requestBody:
       counters.clientTimeouts &+= 1
-      requestBodyStalled(client)
+      requestBodyIsLate(client)
     case .reading:
       counters.clientTimeouts &+= 1
       clientBroke(client)

@@ -99,6 +99,9 @@ final class Worker {
   var defaultBounds: RouteBounds
   /// Whether any guard is set.
   var hasGuards = false
+  var clientRates: ClientRates?
+  var exempt = AddressBlocks([])
+  var trustedProxies = TrustedProxies([])
   var nextUpstreamLogID: UInt64
   var identifiers: RequestIDs
   /// For choices of servers by chance.

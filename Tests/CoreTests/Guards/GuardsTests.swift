@@ -107,8 +107,8 @@ import Testing
   // MARK: - Connections
 
   @Test func connectionsAreCounted() {
-    var limiter = ConnectionLimiter(limit: 2)
-    func opened(_ client: Int) -> Bool { limiter.opened(Self.key(client)) }
+    var limiter = ConnectionLimiter()
+    func opened(_ client: Int) -> Bool { limiter.opened(Self.key(client), limit: 2) }
     #expect(opened(1))
     #expect(opened(1))
     #expect(!opened(1))

@@ -68,12 +68,6 @@ struct ManualExamplesTests {
       Issue.record("\(example.testDescription): \(errors.lines.joined(separator: "\n"))\n\(whole)")
     case .success(let loaded):
       #expect(loaded.warnings.isEmpty, "\(example.testDescription): \(loaded.warningLines)")
-      let gaps = SettingsGaps.keys(of: loaded.settings)
-      #expect(
-        gaps.isEmpty || Self.showsWhatIsNotObeyedYet.contains(example.page), "\(example.testDescription): \(gaps)")
     }
   }
-
-  /// Pages that show keys of `SettingsGaps`.
-  private static let showsWhatIsNotObeyedYet = ["behind.md"]
 }

@@ -135,16 +135,6 @@ struct SettingsFileTests {
     #expect(try keys("routes", "respond") == count(FixedResponse(status: 200)))
   }
 
-  @Test func tellsWhatIsNotObeyed() throws {
-    #expect(SettingsGaps.keys(of: try settings(Self.app)) == [])
-    let everything = try SettingsFixtures.parse(try SettingsFixtures.bytes("everything")).get().settings
-    for key in SettingsGaps.keys(of: everything) {
-      // Each is a key that there is.
-      let first = key.prefix { $0 != "." && $0 != "[" }
-      #expect(SettingsParser.keys.contains { $0.name == first }, "\(key)")
-    }
-  }
-
   // MARK: - Example and reference
 
   @Test func theExampleIsValid() throws {
