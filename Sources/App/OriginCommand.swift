@@ -34,6 +34,12 @@ struct OriginCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Write the ledger to this file at the end.", valueName: "file"))
   var ledger: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Append each request of the ledger to this file before it is answered: what was read is there even when the origin is killed.",
+      valueName: "file"))
+  var journal: String?
+
   @Flag(help: "Print what it does with each connection.")
   var verbose = false
 
@@ -53,8 +59,11 @@ struct OriginCommand: ParsableCommand {
     _ = Machine.raiseDescriptorLimit()
     let origin: Origin
     do throws(SystemError) {
-      origin = try Origin.start(behaviour, on: address, watcher: verbose ? Self.watcher() : nil)
+      origin = try Origin.start(behaviour, on: address, journal: journal, watcher: verbose ? Self.watcher() : nil)
     } catch {
+      if error.call == "open", let journal {
+        throw ValidationError("--journal \(journal) cannot be written: \(SystemError.text(of: error.code))")
+      }
       throw ValidationError("cannot listen on \(address): \(SystemError.text(of: error.code))")
     }
     announce("origin on http://\(origin.address)/")

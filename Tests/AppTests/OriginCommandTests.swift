@@ -50,6 +50,21 @@ struct OriginCommandTests {
     #expect(BuiltProgram.text(ofFile: ledger)?.hasPrefix(#"{"id":"one","method":"POST","#) == true)
   }
 
+  @Test func itsJournalOutlivesIt() throws {
+    let directory = try TemporaryDirectory()
+    let journal = directory.path + "/journal"
+    for name in ["one", "two"] {
+      let (program, address) = try start(["--journal", journal], in: directory)
+      let client = try BlockingSocket(to: address)
+      try client.send("POST / HTTP/1.1\r\nX-Race-Id: \(name)\r\n\r\n")
+      _ = try client.receive(through: "ok\n")
+      program.signal(9)
+      #expect(program.wait(atMost: .seconds(10)) != 0)
+    }
+    let lines = (BuiltProgram.text(ofFile: journal) ?? "").split(separator: "\n")
+    #expect(lines.map { $0.prefix(12) } == [#"{"id":"one",""#, #"{"id":"two",""#].map { $0.prefix(12) })
+  }
+
   @Test func saysWhatIsWrong() throws {
     let directory = try TemporaryDirectory()
     for (arguments, words) in [

@@ -16,16 +16,19 @@ package final class Origin: Sendable {
   /// - Parameters:
   ///   - address: port 0 for one that is free.
   ///   - namespace: where to listen; nil for that of the process.
+  ///   - journal: a file to which each request that enters the ledger is appended before it is answered, so that it outlives a
+  ///     process that is killed.
   ///   - watcher: is told on the origin's thread what it does.
   package static func start(
     _ script: OriginScript = OriginScript(), on address: SocketAddress = SocketAddress(.ipv4(0x7f00_0001, port: 0)),
-    in namespace: NetworkNamespace? = nil, watcher: (@Sendable (OriginEvent) -> Void)? = nil
+    in namespace: NetworkNamespace? = nil, journal: String? = nil, watcher: (@Sendable (OriginEvent) -> Void)? = nil
   ) throws(SystemError) -> Origin {
-    try Origin(script, address, namespace, watcher)
+    try Origin(
+      script, address, namespace, try journal.map { path throws(SystemError) in try TextFile.Appender(path) }, watcher)
   }
 
   private init(
-    _ script: OriginScript, _ address: SocketAddress, _ namespace: NetworkNamespace?,
+    _ script: OriginScript, _ address: SocketAddress, _ namespace: NetworkNamespace?, _ journal: TextFile.Appender?,
     _ watcher: (@Sendable (OriginEvent) -> Void)?
   ) throws(SystemError) {
     let listener: Descriptor
@@ -35,7 +38,7 @@ package final class Origin: Sendable {
       listener = try Socket.listen(on: address, shared: false)
     }
     self.address = Socket.localAddress(listener.number) ?? address
-    let shared = try OriginShared(script, listener, watcher)
+    let shared = try OriginShared(script, listener, journal, watcher)
     self.shared = shared
     let ready = DispatchSemaphore(value: 0)
     let failure = Mutex<SystemError?>(nil)
@@ -110,13 +113,16 @@ final class OriginShared: Sendable {
   let wakeup: Wakeup
   let death: Wakeup
   let listener: Descriptor
+  let journal: TextFile.Appender?
   let watcher: (@Sendable (OriginEvent) -> Void)?
 
   init(
-    _ script: OriginScript, _ listener: consuming Descriptor, _ watcher: (@Sendable (OriginEvent) -> Void)?
+    _ script: OriginScript, _ listener: consuming Descriptor, _ journal: TextFile.Appender?,
+    _ watcher: (@Sendable (OriginEvent) -> Void)?
   ) throws(SystemError) {
     state = Mutex(State(script: script))
     self.listener = listener
+    self.journal = journal
     self.watcher = watcher
     wakeup = try Wakeup()
     death = try Wakeup()

@@ -34,17 +34,21 @@ extension OriginLoop {
   func record(
     _ connection: OriginConnection, _ request: OriginConnection.Request, _ answer: LedgerEntry.Answer
   ) {
-    shared.state.withLock { state in
+    let entry: LedgerEntry? = shared.state.withLock { state in
       state.counters.requests += 1
-      guard let id = request.raceID else { return }
+      guard let id = request.raceID else { return nil }
       guard state.ledger.count < OriginShared.ledgerLimit else {
         state.counters.unrecorded += 1
-        return
+        return nil
       }
-      state.ledger.append(
-        LedgerEntry(
-          id: id, method: request.method, target: request.target, answer: answer, connection: connection.number,
-          exchange: connection.exchanges, at: MonotonicClock.now))
+      let entry = LedgerEntry(
+        id: id, method: request.method, target: request.target, answer: answer, connection: connection.number,
+        exchange: connection.exchanges, at: MonotonicClock.now)
+      state.ledger.append(entry)
+      return entry
+    }
+    if let entry, let journal = shared.journal, !journal.append(entry.json + "\n") {
+      shared.count { $0.unrecorded += 1 }
     }
   }
 

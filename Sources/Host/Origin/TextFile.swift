@@ -44,6 +44,29 @@ package enum TextFile {
   }
 }
 
+extension TextFile {
+  /// A file that grows by whole lines, each with the kernel once ``append(_:)`` returns: they are there whatever becomes of the
+  /// process.
+  package final class Appender: Sendable {
+    private let descriptor: Descriptor
+
+    package init(_ path: String) throws(SystemError) {
+      // Safe: the path is a NUL-terminated string during the call.
+      let number = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+      guard number >= 0 else { throw SystemError("open", errno) }
+      descriptor = Descriptor(owning: number)
+    }
+
+    /// - Returns: whether the whole line was written.
+    package func append(_ line: String) -> Bool {
+      let bytes = Array(line.utf8)
+      // Safe: the kernel reads the array during the call.
+      return unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor.number, $0.baseAddress!, $0.count) }
+        == bytes.count
+    }
+  }
+}
+
 /// Prints a line that somebody waits for: it is out when this returns, also into a pipe.
 package func announce(_ line: String) {
   print(line)
