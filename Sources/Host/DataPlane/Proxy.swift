@@ -104,7 +104,7 @@ package final class Proxy: Sendable {
   package var generation: UInt64 { state.withLock { $0.generation } }
 
   static func clientLimit(_ settings: ProxySettings, room: Int) -> Int {
-    max(1, min(settings.limits.clientConnections, room) / settings.threads)
+    max(1, min(settings.limits.clientConnections, room))
   }
 
   /// Passes the outcome of a worker's start to the thread that started it.

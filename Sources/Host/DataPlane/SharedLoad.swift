@@ -4,6 +4,7 @@ internal import Synchronization
 /// What all workers count together: for limits that hold for the whole process.
 final class SharedLoad: Sendable {
   private let exchanges = Atomic<Int>(0)
+  private let clients = Atomic<Int>(0)
   private let connections = (0..<SharedLoad.shardCount).map { _ in ConnectionShard() }
 
   private let rates = Mutex<ClientRates?>(nil)
@@ -34,6 +35,20 @@ final class SharedLoad: Sendable {
   }
 
   func exchangeEnded() { exchanges.subtract(1, ordering: .relaxed) }
+
+  /// Counts a client connection if there are fewer than `limit`. The kernel spreads them over the workers as it likes: a share
+  /// for each would turn clients away from one worker while there is room at another.
+  func clientArrives(limit: Int) -> Bool {
+    let before = clients.add(1, ordering: .relaxed).oldValue
+    if before < limit { return true }
+    clients.subtract(1, ordering: .relaxed)
+    return false
+  }
+
+  /// One that has to be let in, whatever the limit.
+  func clientArrives() { clients.add(1, ordering: .relaxed) }
+  func clientLeft() { clients.subtract(1, ordering: .relaxed) }
+  var clientCount: Int { clients.load(ordering: .relaxed) }
 
   /// Counts a connection of a client if it has fewer than `limit`.
   func connectionOpened(_ client: ClientKey, limit: Int) -> Bool {

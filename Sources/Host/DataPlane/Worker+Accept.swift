@@ -11,15 +11,15 @@ extension Worker {
     for _ in 0..<Self.acceptsPerTurn {
       // A listener can be gone by a reload while its event waits.
       guard !acceptingIsPaused, listener < listeners.count else { return }
-      guard clients.count < clientLimit else {
-        pause(
-          "the limit of \(clientLimit) client connections of this thread is reached; more wait in the kernel's queue")
+      guard load.clientArrives(limit: clientLimit) else {
+        pause("the limit of \(clientLimit) client connections is reached; more wait in the kernel's queue")
         return
       }
       do throws(SystemError) {
-        guard let accepted = try Socket.accept(listeners[listener].descriptor.number) else { return }
+        guard let accepted = try Socket.accept(listeners[listener].descriptor.number) else { return load.clientLeft() }
         admit(accepted, at: listeners[listener].settings)
       } catch {
+        load.clientLeft()
         switch error.code {
         case EMFILE, ENFILE:
           pause("no file descriptor is left (\(SystemError.text(of: error.code))); raise 'ulimit -n' or LimitNOFILE")
@@ -38,10 +38,12 @@ extension Worker {
     // Bounded by what the queue can hold.
     for _ in 0..<4_096 {
       guard let accepted = try? Socket.accept(listener.descriptor.number) else { return }
+      load.clientArrives()
       admit(accepted, at: listener.settings)
     }
   }
 
+  /// Takes care of a connection that the load counts already.
   private func admit(_ accepted: consuming Socket.Accepted, at listener: ListenerSettings) {
     let peer = accepted.peer
     counters.clientConnectionsAccepted &+= 1
@@ -61,6 +63,7 @@ extension Worker {
     } catch {
       notices.post(now) { log.warning("a client connection cannot be watched: \(error)") }
       clients.remove(client.token)
+      load.clientLeft()
       client.closeSocket()
       return
     }

@@ -298,8 +298,9 @@ extension Worker {
     counters.clientConnectionsClosed &+= 1
     client.closeSocket()
     clients.remove(client.token)
-    if acceptingIsPaused, drain == nil, clients.count < clientLimit - clientLimit / 64 {
-      // Room again; the timer that was set when accepting paused takes care of a failure here.
+    load.clientLeft()
+    if acceptingIsPaused, drain == nil, load.clientCount < clientLimit - clientLimit / 64 {
+      // Room again; the timer that was set when accepting paused takes care of a failure here, and of the other workers.
       try? resumeAccepting()
     }
   }

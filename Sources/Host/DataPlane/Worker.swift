@@ -66,7 +66,7 @@ final class Worker {
   var accessGeneration: UInt64 = 0
   let mailbox: Mailbox
   let load: SharedLoad
-  /// Client connections that this worker may hold: its share of the limit.
+  /// Client connections that all workers together may hold.
   var clientLimit: Int
 
   var poller: Poller
