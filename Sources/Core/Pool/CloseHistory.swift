@@ -99,6 +99,18 @@ struct CloseHistory: Sendable {
   /// Whether the latest close belongs to a burst of different idle ages.
   var lastIsSweep: Bool { episodes.last?.kind == .sweep }
 
+  /// The server has ended: closes that began since then were no timeouts.
+  ///
+  /// - Returns: the idle ages with which those bursts began that passed for timeouts until now.
+  mutating func recordEnd(ofClosesSince instant: Instant) -> [Nanoseconds] {
+    var ages: [Nanoseconds] = []
+    for index in episodes.indices where episodes[index].kind == .timeout && episodes[index].startedAt >= instant {
+      episodes[index].kind = .sweep
+      ages.append(episodes[index].lowestAge)
+    }
+    return ages
+  }
+
   /// A connection was gone at this idle age, and nothing had told.
   mutating func recordForgotten(idleAge: Nanoseconds, now: Instant) {
     if let last = episodes.last, last.kind == .forgotten, now.since(last.endedAt) <= CloseHistory.burstGap {

@@ -23,6 +23,7 @@
 /// | `Keep-Alive: timeout=N`                                 | N s; closes seen earlier beat it, two of them break it              |
 /// | a close at idle age T                                   | a timeout of T; less by the spread of such closes, more so when few |
 /// | closes at one time, at different idle ages              | a restart: no timeout, but for a minute a reason for caution       |
+/// | a close, and then a refused connect                     | the server's end: as such closes                                   |
 /// | closes at one connection age, at different idle ages    | a limit of the connection age                                      |
 /// | closes right after responses, after the same many uses  | a limit of the uses                                                |
 /// | closes right after first responses, nothing else        | that reuse is pointless                                            |
@@ -103,6 +104,8 @@ package struct IdleWindow: Sendable {
   /// time counts.
   static let hintSpan = Nanoseconds.seconds(90)
   static let hintCapacity = 4
+  /// A refused connect explains closes that came at most this long before it.
+  static let refusalSpan = Nanoseconds.seconds(1)
   /// Timeouts that make a known range, with which a burst of different ages is compared.
   static let episodesThatEstablish = 3
   /// Episodes at one connection age that make it a limit, and how far their connection ages may differ.
@@ -280,6 +283,30 @@ package struct IdleWindow: Sendable {
   /// Time has passed: old observations lose their weight. Call about once a second.
   package mutating func refresh(now: Instant) -> Change {
     settings.isOn ? update(now) : .unchanged
+  }
+
+  /// A connect was refused: nobody listens at the server's address. What it closed a moment ago it closed because it ended, and no
+  /// timer of its own did: the idle ages of those closes say nothing.
+  package mutating func connectRefused(now: Instant) -> Change {
+    guard settings.isOn else { return .unchanged }
+    let since = now.advanced(by: .zero - IdleWindow.refusalSpan)
+    let ages = history.recordEnd(ofClosesSince: since)
+    // They go on keeping requests on their guard, but say nothing of a limit.
+    var isNews = !ages.isEmpty
+    for index in immediate.indices where immediate[index].at >= since && immediate[index].uses > 0 {
+      immediate[index].uses = 0
+      isNews = true
+    }
+    guard isNews else { return .unchanged }
+    for age in ages {
+      // It broke no promise: it did not live to keep it.
+      for index in hints.indices where age + CloseHistory.tolerance(at: age) < hints[index].promise {
+        hints[index].refutations = max(0, hints[index].refutations - 1)
+      }
+    }
+    restartedAt = now
+    kept.removeAll(keepingCapacity: true)
+    return update(now)
   }
 
   // MARK: - Remembering

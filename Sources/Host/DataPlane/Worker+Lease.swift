@@ -137,6 +137,7 @@ extension Worker {
         connectFailed(upstream, errorNumber: error.code)
       } else {
         counters.upstreamConnectFailures &+= 1
+        if error.code == ECONNREFUSED { learn(server) { $0.connectRefused(now: self.now) } }
         let room = server.pool.connectFailed(id, now: now)
         if let client { connectFailed(client, at: server, cause: cause(ofConnectError: error.code)) }
         use(room, of: server)
@@ -209,6 +210,7 @@ extension Worker {
     let server = upstream.server
     let client = upstream.client.flatMap { clients.element($0) }
     counters.upstreamConnectFailures &+= 1
+    if errorNumber == ECONNREFUSED { learn(server) { $0.connectRefused(now: self.now) } }
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
     if let client, client.upstream === upstream {

@@ -86,6 +86,50 @@ struct IdleWindowTests {
     #expect(observer.bounds.leaseLimit == .seconds(60))
   }
 
+  @Test("A close before a refused connect was the server's end, and no timer")
+  func refusal() {
+    let observer = Observer()
+    observer.closed(.seconds(3))
+    #expect(observer.bounds.leaseLimit < .seconds(3))
+    observer.pass(.milliseconds(900))
+    #expect(observer.window.connectRefused(now: observer.now) == .notable)
+    #expect(observer.bounds.leaseLimit == .seconds(60))
+    #expect(observer.window.description.source == .configured)
+    // A reason for caution it stays: for a minute nothing is proved beyond half of it.
+    observer.reused(.seconds(20))
+    #expect(observer.bounds.provenAge < .seconds(2))
+    #expect(observer.window.connectRefused(now: observer.now) == .unchanged)
+  }
+
+  @Test("A refused connect explains neither older closes nor those that timeouts vouch for")
+  func refusalAfterATimer() {
+    let observer = Observer()
+    observer.closed(.seconds(3))
+    let limit = observer.bounds.leaseLimit
+    observer.pass(.milliseconds(1_100))
+    #expect(observer.window.connectRefused(now: observer.now) == .unchanged)
+    #expect(observer.bounds.leaseLimit == limit)
+    for _ in 0..<3 {
+      observer.pass(.seconds(5))
+      observer.closed(.seconds(3))
+    }
+    let known = observer.bounds.leaseLimit
+    _ = observer.window.connectRefused(now: observer.now)
+    #expect(observer.bounds.leaseLimit == known)
+  }
+
+  @Test("Servers that are killed right after their first responses do not make reuse pointless")
+  func refusalsAfterImmediateCloses() {
+    let observer = Observer()
+    for _ in 0..<4 {
+      observer.closed(.milliseconds(2), uses: 1)
+      _ = observer.window.connectRefused(now: observer.now)
+      observer.pass(.seconds(1))
+    }
+    #expect(observer.bounds.leaseLimit == .seconds(60))
+    #expect(observer.bounds.provenAge == .zero)
+  }
+
   @Test("Without a sign of life nothing is proved beyond a quarter of a minute, however many wait")
   func silentSurvival() {
     let observer = Observer()

@@ -308,7 +308,10 @@ extension World {
   private func connectProgressed(_ connection: Int32) {
     if let error = network.takeError(EndpointID(connection, .proxy)) {
       note("connecting c\(connection) fails: \(error)")
-      if error == .connectionRefused { coverage.saw(.connectRefused) }
+      if error == .connectionRefused {
+        coverage.saw(.connectRefused)
+        learn { $0.connectRefused(now: now) }
+      }
       connectFailed(connection, error == .connectionRefused ? .connectRefused : .connectFailed(errorNumber: 110))
     } else if network[EndpointID(connection, .proxy)].state != .synSent {
       connected(connection)
