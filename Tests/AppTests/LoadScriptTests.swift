@@ -25,4 +25,19 @@ struct LoadScriptTests {
     let text = try run("reload-load", "--requests", "60000", "--every", "0.3")
     #expect(text.contains("failed 0, lost 0, read twice 0, answered but not read 0, connects refused 0"))
   }
+
+  @Test func killedServersCostNoIdempotentRequest() throws {
+    let text = try run("killed-servers", "--time", "10", "--every", "0.7", "--requests", "200000")
+    #expect(text.contains("idempotent failed 0, others read twice 0, answered but not read 0, connects refused 0"))
+  }
+
+  @Test func tenThousandClientsAreServedOrRefused() throws {
+    let text = try run("crowd", "--clients", "10000")
+    #expect(text.contains("10000 of them served") && text.contains("300 of them served"))
+  }
+
+  @Test func aSoakWithEveryFaultLosesNothingAndGrowsNothing() throws {
+    let text = try run("soak", "--seconds", "15")
+    #expect(text.contains("idempotent failed 0, others read twice 0"))
+  }
 }
