@@ -69,8 +69,8 @@ final class ClientConnection {
   /// How fast the present request's content comes; nil where there is no least rate.
   var bodyRate: BodyRateMeter?
   /// What servers are told of this client; changes with the settings.
-  var forwarding: Forwarding
-  /// Whose Host ``forwarding`` carries.
+  var told: Told
+  /// Whose Host ``told`` carries.
   var hostUpstream: Upstream?
 
   var phase = Phase.idle
@@ -112,6 +112,26 @@ final class ClientConnection {
   /// The right to use ``upstream``; given back exactly once.
   var lease: Lease?
 
+  var forwarding: Forwarding {
+    get { told.forwarding }
+    set { told = Told(newValue) }
+  }
+
+  /// A ``Forwarding`` in a box: writing a request reads it in place, where a copy would count up and down all that is in it.
+  final class Told {
+    let forwarding: Forwarding
+    init(_ forwarding: Forwarding) { self.forwarding = forwarding }
+
+    // Inlined, it would be a copy again.
+    @inline(never)
+    func write(
+      _ head: RequestHead, to record: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable,
+      _ requestID: (UInt64, UInt64)
+    ) {
+      head.write(to: &record, bytes: bytes, fields: fields, forwarding: forwarding, requestID: requestID)
+    }
+  }
+
   init(
     token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, forwarding: Forwarding, bounds: RouteBounds
   ) {
@@ -119,7 +139,7 @@ final class ClientConnection {
     number = descriptor.number
     self.descriptor = consume descriptor
     self.peer = peer
-    self.forwarding = forwarding
+    told = Told(forwarding)
     call = Call(bounds: bounds)
   }
 

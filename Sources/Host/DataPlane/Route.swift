@@ -10,6 +10,8 @@ final class Route {
 
   let name: String
   let action: Action
+  /// Where requests go; nil for a route that answers itself.
+  let upstream: Upstream?
   let bounds: RouteBounds
   /// What becomes of the request on its way to the server. Its Host is the upstream's business.
   let requestChanges: RequestChanges
@@ -29,6 +31,7 @@ final class Route {
   init(to upstream: Upstream, under settings: ProxySettings) {
     name = upstream.name
     action = .forward(upstream)
+    self.upstream = upstream
     bounds = RouteBounds(settings)
     requestChanges = .none
     responseEdits = .none
@@ -45,9 +48,14 @@ final class Route {
     switch route.action {
     case .forward(let index, let change):
       action = .forward(upstreams[index])
+      upstream = upstreams[index]
       rewrite = change
-    case .redirect(let redirect): action = .redirect(CompiledRedirect(redirect))
-    case .respond(let response): action = .respond(LocalResponse(response))
+    case .redirect(let redirect):
+      action = .redirect(CompiledRedirect(redirect))
+      upstream = nil
+    case .respond(let response):
+      action = .respond(LocalResponse(response))
+      upstream = nil
     }
     requestChanges = RequestChanges(rewrite: rewrite, edits: route.requestEdits)
     responseEdits = CompiledEdits(route.responseEdits)
@@ -57,10 +65,6 @@ final class Route {
     bounds = RouteBounds(settings, route)
     self.settings = route
     refresh()
-  }
-
-  var upstream: Upstream? {
-    if case .forward(let upstream) = action { upstream } else { nil }
   }
 
   /// Servers came or went.

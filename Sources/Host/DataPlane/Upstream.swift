@@ -142,6 +142,11 @@ final class Upstream {
       sticky.chosen(at: now)
       return sticky
     }
+    // There is no choice: being ill does not matter then.
+    if servers.count == 1, refused.isEmpty, servers[0].weight > 0 {
+      servers[0].chosen(at: now)
+      return servers[0]
+    }
     // Rather one that has just refused than none.
     guard let index = choice(refused, key, now) ?? (refused.isEmpty ? nil : choice(TriedServers(), key, now)) else {
       return nil

@@ -47,6 +47,8 @@ extension Worker {
   func makeRoutes() {
     defaultRoute = Route(to: upstreams[0], under: settings)
     hasGuards = settings.guards != GuardSettings()
+    logsRequests = !accessFormat.isOff
+    logsFields = !accessFormat.requestFields.isEmpty || !accessFormat.responseFields.isEmpty
     clientRates = load.clientRates
     exempt = AddressBlocks(settings.guards.exempt)
     trustedProxies = TrustedProxies(settings.forwarding.trustedPeers)

@@ -86,7 +86,8 @@ extension Worker {
     let requestID = identifiers.next()
     let route = route(for: head, inbound)
     startCall(client, head, route ?? defaultRoute, requestID)
-    if let upstream = route?.upstream {
+    let upstream = route?.upstream
+    if let upstream {
       addressTo(upstream, client)
       noteBalanceKey(client, head, inbound, upstream)
       noteStickyServer(client, inbound, upstream)
@@ -94,10 +95,10 @@ extension Worker {
     }
     noteEditValues(client, head, inbound, route)
     if route?.rewrites ?? false || head.target.form == .absolute { client.saveRequestLine(head, inbound.readable) }
-    if !accessFormat.requestFields.isEmpty || !accessFormat.responseFields.isEmpty {
+    if logsFields {
       noteLoggedFields(client, ofRequest: inbound.readable)
     }
-    if !accessFormat.isOff, let given = RequestID.received(inbound.readable, fields) {
+    if logsRequests, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
 
@@ -108,15 +109,14 @@ extension Worker {
         to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID,
         changes: route.requestChanges, values: editValues(client, route.requestChanges.edits.variables))
     } else {
-      head.write(
-        to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID)
+      client.told.write(head, to: &record, inbound.readable, fields, requestID)
     }
-    let ownAnswer = ownAnswer(client, head, inbound, route)
+    let ownAnswer = upstream == nil ? ownAnswer(client, head, inbound, route) : nil
     let refusal = hasGuards ? refusal(of: client, inbound) : nil
     client.call.headLength = record.count
     client.record = consume record
     inbound.consume(head.byteCount)
-    guard refusal == nil, case .forward = route?.action else {
+    guard refusal == nil, upstream != nil else {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
       client.call.requestBody = head.framing == .none ? .complete : .discarded
       if let refusal {

@@ -12,8 +12,10 @@ extension Worker {
   func addressTo(_ upstream: Upstream, _ client: ClientConnection) {
     guard client.hostUpstream !== upstream else { return }
     client.hostUpstream = upstream
-    client.forwarding.defaultHost = upstream.defaultHost
-    client.forwarding.hostOverride = upstream.hostOverride
+    var forwarding = client.forwarding
+    forwarding.defaultHost = upstream.defaultHost
+    forwarding.hostOverride = upstream.hostOverride
+    client.forwarding = forwarding
   }
 
   /// Takes from the request what its server is chosen by, where the upstream hashes requests.

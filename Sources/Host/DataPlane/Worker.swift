@@ -62,6 +62,10 @@ final class Worker {
   let log: Logger
   let accessLog: LogWriter?
   var accessFormat: AccessFormat
+  /// Whether requests leave lines in the access log.
+  var logsRequests = false
+  /// Whether these show fields of heads.
+  var logsFields = false
   /// Counts the settings of the access log.
   var accessGeneration: UInt64 = 0
   let mailbox: Mailbox
@@ -210,6 +214,7 @@ final class Worker {
     wallOffset = MonotonicClock.wallNanoseconds &- now.nanoseconds
   }
 
+  @inline(__always)
   private func dispatch(_ token: UInt64, _ readiness: Readiness) {
     switch UInt8(token >> 56) {
     case Kind.client:

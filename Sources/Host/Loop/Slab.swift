@@ -27,6 +27,7 @@ struct Slab<Element: AnyObject> {
     return element
   }
 
+  @inline(__always)
   func element(_ token: UInt64) -> Element? {
     let slot = Int(token & 0xffff_ffff)
     guard slot < elements.count, UInt64(generations[slot]) == token >> 32 & 0xff_ffff else { return nil }
