@@ -85,6 +85,8 @@ struct Call {
   var stickyServer: Server?
   /// Whether the request has an Idempotency-Key; known only where that matters.
   var hasIdempotencyKey = false
+  /// Whom trusted proxies name as the one whose request it is; nil where that is the peer.
+  var namedClient: IPAddress?
   /// What the client asked for as Host, where edits of the response name it.
   var askedHost: [UInt8] = []
   /// A valid X-Request-Id of the client, for the access log and edits of the response; empty when the proxy made one.

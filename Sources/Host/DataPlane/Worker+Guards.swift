@@ -10,8 +10,8 @@ extension Worker {
   }
 
   /// Why a request is not served now; nil when it is.
-  func refusal(of client: ClientConnection, _ inbound: borrowing ByteBuffer) -> GuardRefusal? {
-    if let clientRates, let address = address(of: client, inbound), !exempt.contains(address),
+  func refusal(of client: ClientConnection) -> GuardRefusal? {
+    if let clientRates, let address = address(of: client), !exempt.contains(address),
       case .refused(let wait) = clientRates.requestArrived(ClientKey(address), now: now)
     {
       return .tooManyRequests(wait: wait)
@@ -58,11 +58,15 @@ extension Worker {
   // MARK: - Who it is
 
   /// Whom a request comes from: the peer, or whom trusted proxies name. nil for one who has no IP address.
+  func address(of client: ClientConnection) -> IPAddress? { client.call.namedClient ?? client.peer.ipAddress }
+
+  /// The peer is a trusted proxy: it says whose request it is.
   ///
   /// - Parameter inbound: the request's head, which ``fields`` was parsed from.
-  func address(of client: ClientConnection, _ inbound: borrowing ByteBuffer) -> IPAddress? {
-    guard let peer = client.peer.ipAddress else { return nil }
-    return client.forwarding.peerIsTrusted ? trustedProxies.client(behind: peer, inbound.readable, fields) : peer
+  func noteNamedClient(_ client: ClientConnection, _ inbound: borrowing ByteBuffer) {
+    guard let peer = client.peer.ipAddress else { return }
+    let named = trustedProxies.client(behind: peer, inbound.readable, fields)
+    if named != peer { client.call.namedClient = named }
   }
 
   // MARK: - Connections

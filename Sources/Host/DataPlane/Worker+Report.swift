@@ -99,7 +99,7 @@ extension Worker {
     let call = client.call
     var record = AccessLine.Record()
     record.wallNanoseconds = now.nanoseconds &+ wallOffset
-    record.client = client.peer.host
+    record.client = call.namedClient?.description ?? client.peer.host
     record.clientRequests = client.requestsServed
     record.requestLine = client.requestLine(settings.logs.query)
     record.version = call.version

@@ -86,6 +86,7 @@ extension Worker {
     let requestID = identifiers.next()
     let route = route(for: head, inbound)
     startCall(client, head, route ?? defaultRoute, requestID)
+    if client.told.forwarding.peerIsTrusted { noteNamedClient(client, inbound) }
     let upstream = route?.upstream
     if let upstream {
       addressTo(upstream, client)
@@ -112,7 +113,7 @@ extension Worker {
       client.told.write(head, to: &record, inbound.readable, fields, requestID)
     }
     let ownAnswer = upstream == nil ? ownAnswer(client, head, inbound, route) : nil
-    let refusal = hasGuards ? refusal(of: client, inbound) : nil
+    let refusal = hasGuards ? refusal(of: client) : nil
     client.call.headLength = record.count
     client.record = consume record
     inbound.consume(head.byteCount)

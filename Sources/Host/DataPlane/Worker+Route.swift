@@ -24,7 +24,7 @@ extension Worker {
   ) {
     guard let key = upstream.hashKey else { return }
     let address =
-      upstream.settings.balance == .hash(.clientAddress) ? self.address(of: client, inbound)?.bytes ?? [] : []
+      upstream.settings.balance == .hash(.clientAddress) ? self.address(of: client)?.bytes ?? [] : []
     client.call.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
   }
 
@@ -71,7 +71,9 @@ extension Worker {
   func editValues(_ client: ClientConnection, _ variables: EditValues.Variables) -> EditValues {
     var values = EditValues()
     guard !variables.isEmpty else { return values }
-    if variables.contains(.clientAddress) { values.clientAddress = client.forwarding.clientAddress }
+    if variables.contains(.clientAddress) {
+      values.clientAddress = client.call.namedClient.map { Array($0.description.utf8) } ?? client.forwarding.clientAddress
+    }
     values.clientPort = client.forwarding.clientPort
     if variables.contains(.scheme) { values.scheme = client.forwarding.scheme }
     values.host = client.call.askedHost

@@ -75,6 +75,22 @@ struct GuardTests {
     }
   }
 
+  @Test func theLogShowsWhoseRequestItWas() throws {
+    try story(
+      {
+        $0.logs.access = .text
+        $0.forwarding.trustedPeers = [Self.loopback]
+      }, answering: { _ in Self.ok }
+    ) { proxy, _ in
+      let client = try proxy.connect()
+      #expect(try client.get("/a", "X-Forwarded-For: 198.51.100.1\r\n").status == 200)
+      #expect(try client.get("/b").status == 200)
+      #expect(eventually { proxy.accessLines.count == 2 })
+      #expect(proxy.accessLines[0].contains("198.51.100.1") && !proxy.accessLines[0].contains("127.0.0.1 "))
+      #expect(proxy.accessLines[1].contains("127.0.0.1"))
+    }
+  }
+
   @Test func nobodyElseNamesItsAddress() throws {
     try story({ $0.guards.requestRate = .init(perSecond: 0.001, burst: 1) }, answering: { _ in Self.ok }) { proxy, _ in
       let client = try proxy.connect()
