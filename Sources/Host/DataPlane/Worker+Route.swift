@@ -72,7 +72,8 @@ extension Worker {
     var values = EditValues()
     guard !variables.isEmpty else { return values }
     if variables.contains(.clientAddress) {
-      values.clientAddress = client.call.namedClient.map { Array($0.description.utf8) } ?? client.forwarding.clientAddress
+      values.clientAddress =
+        client.call.namedClient.map { Array($0.description.utf8) } ?? client.forwarding.clientAddress
     }
     values.clientPort = client.forwarding.clientPort
     if variables.contains(.scheme) { values.scheme = client.forwarding.scheme }
