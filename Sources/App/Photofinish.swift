@@ -7,7 +7,8 @@ struct Photofinish: ParsableCommand {
     abstract: "A reverse proxy that no request is lost to, and the tools that prove the keep-alive race.",
     version: "0.1.0",
     subcommands: [
-      ServeCommand.self, ValidateCommand.self, SettingsCommand.self, OriginCommand.self, WireCommand.self,
+      ServeCommand.self, StatusCommand.self, ReloadCommand.self, DrainCommand.self, LogLevelCommand.self,
+      UpgradeCommand.self, ValidateCommand.self, SettingsCommand.self, OriginCommand.self, WireCommand.self,
       DriveCommand.self, PredictCommand.self,
       CaptureCommand.self, ProbeCommand.self, ExplainCommand.self,
       LabCommand.self,

@@ -23,24 +23,38 @@ extension ServeCommand {
   }
 
   /// Takes over what the file says now, with the same flags. Settings that are refused change nothing.
-  func reload(_ proxy: Proxy, _ log: Logger) {
+  func reload(_ proxy: Proxy, _ level: ControlLogLevel, _ log: Logger) -> ReloadOutcome {
     guard let settingsFile else {
-      log.info("SIGHUP: the settings come from the command line, so there is nothing to reload")
-      return
+      return ReloadOutcome(
+        isSuccess: false,
+        lines: ["the settings come from the command line, so there is nothing to reload; start it with --settings FILE"]
+      )
     }
     let before = proxy.settings
+    let refusal = "\(settingsFile) is refused, the old settings stay"
     switch load() {
     case .failure(let errors):
       for line in errors.lines { log.error("\(line)") }
-      log.error("\(settingsFile) is refused, the old settings stay")
+      log.error("\(refusal)")
+      return ReloadOutcome(isSuccess: false, lines: errors.lines + [refusal])
     case .success(let loaded):
       warn(loaded, log)
       do throws(Proxy.StartError) {
-        for note in try proxy.reload(loaded.settings) { log.notice("\(note)") }
-        if loaded.settings.logs != before.logs { log.notice("logs: changes are taken up at the next start") }
+        var notes = try proxy.reload(loaded.settings)
+        let settings = loaded.settings
+        if settings.logs.level != before.logs.level { level.level = settings.logs.level.logLevel }
+        var logs = settings.logs
+        logs.level = before.logs.level
+        if logs != before.logs { notes.append("logs: changes are taken up at the next start or upgrade") }
+        if settings.control != before.control { notes.append("control: is taken up at the next start or upgrade") }
+        for note in notes { log.notice("\(note)") }
         log.info("\(settingsFile) is taken over")
+        return ReloadOutcome(
+          isSuccess: true,
+          lines: loaded.warningLines + notes)
       } catch {
-        log.error("\(settingsFile) is refused, the old settings stay: \(error.description)")
+        log.error("\(refusal): \(error.description)")
+        return ReloadOutcome(isSuccess: false, lines: ["\(refusal): \(error.description)"])
       }
     }
   }
@@ -73,6 +87,7 @@ extension ServeCommand {
     limits.apply(to: &result.settings)
     forwarding.apply(to: &result.settings)
     logs.apply(to: &result.settings)
+    lifecycle.apply(to: &result.settings)
     guard result.settings != loaded.settings else { return .success(result) }
     let problems = SettingsParser.conflicts(result.settings)
     return problems.isEmpty ? .success(result) : .failure(SettingsErrors(file: place, problems: problems))

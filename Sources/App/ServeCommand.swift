@@ -1,6 +1,5 @@
 import ArgumentParser
 import Core
-import Glibc
 import Host
 import Logging
 
@@ -24,10 +23,12 @@ struct ServeCommand: ParsableCommand {
       Times are written 500ms, 5s, 2m, 1h; sizes in bytes or 64k, 10m, 1g.
 
       SIGNALS
-        TERM, INT   stop accepting, finish what is under way; again: exit at once
+        TERM, INT   stop accepting, finish what is under way; a second one: exit at once
         HUP         read the settings file anew; one that is not valid is refused, and the old settings stay
         USR1        open the access log file anew (after a rotation)
         USR2        write pools, idle windows and counters to the log
+
+      With --control the commands 'status', 'reload', 'drain', 'log-level' and 'upgrade' reach it (docs/manual/operating.md).
 
       EXIT CODES
         0  ended by a signal
@@ -66,6 +67,7 @@ struct ServeCommand: ParsableCommand {
   @OptionGroup(title: "Limits") var limits: ServeOptions.LimitOptions
   @OptionGroup(title: "What the servers are told") var forwarding: ServeOptions.ForwardingOptions
   @OptionGroup(title: "Logs") var logs: ServeOptions.LogOptions
+  @OptionGroup(title: "Control") var lifecycle: ServeOptions.LifecycleOptions
 
   // MARK: - Running
 
@@ -86,6 +88,14 @@ struct ServeCommand: ParsableCommand {
 
   func run() throws {
     Signals.block()
+    // Before there are threads that could look at the environment.
+    let passed: [InheritedListener]
+    do throws(ServiceSockets.Failure) {
+      passed = try ServiceSockets.take()
+    } catch {
+      throw CannotStart(description: error.description)
+    }
+    ServiceSockets.forgetVariables()
     var demoOrigin: Origin?
     if demo {
       do throws(SystemError) {
@@ -115,18 +125,14 @@ struct ServeCommand: ParsableCommand {
     } catch {
       throw CannotStart(description: "\(error)")
     }
-    var handler = ControlLogHandler(writer: errors)
-    handler.logLevel = settings.logs.level.logLevel
+    let level = ControlLogLevel(settings.logs.level.logLevel)
+    let handler = ControlLogHandler(writer: errors, level: level)
     let log = Logger(label: "photofinish") { [handler] _ in handler }
     warn(loaded, log)
-    let proxy: Proxy
-    do throws(Proxy.StartError) {
-      proxy = try Proxy(settings: settings, log: log, accessLog: access)
-    } catch {
-      throw CannotStart(description: error.description)
-    }
-    log.info("\(Self.greeting(proxy, demo: demo))")
-    wait(proxy, log, errors, access)
+    let run = try ServeRun(self, log: log, level: level, errors: errors, access: access)
+    try run.start(settings, passed: passed)
+    log.info("\(Self.greeting(run.proxy, demo: demo))")
+    run.serve()
   }
 
   private static func greeting(_ proxy: Proxy, demo: Bool) -> String {
@@ -141,50 +147,6 @@ struct ServeCommand: ParsableCommand {
       + proxy.addresses.map(\.description).joined(separator: ", ")
       + ", \(proxy.settings.threads) thread(s), \(servers)"
       + (demo ? " (embedded, closes idle connections after 2s)" : "")
-  }
-
-  /// Serves until a signal ends it, and obeys signals until the last client is served.
-  private func wait(_ proxy: Proxy, _ log: Logger, _ errors: LogWriter, _ access: LogWriter?) {
-    while true {
-      switch Signals.next() {
-      case .report:
-        errors.write(proxy.dump().joined(separator: "\n"))
-      case .reopenLogs:
-        do {
-          try access?.reopen()
-          log.info("logs are opened anew")
-        } catch {
-          log.error("the access log cannot be opened anew, the old file stays in use: \(error)")
-        }
-      case .reload:
-        reload(proxy, log)
-      case .terminate:
-        let patience = proxy.settings.timeouts.drain
-        guard proxy.beginDrain(atMost: patience) else {
-          log.warning("ended at once by a second signal; what was under way is lost")
-          errors.flush(atMost: .milliseconds(200))
-          _exit(1)
-        }
-        log.info("stopping: no new connections; what is under way has \(patience.text)")
-        endWhenDrained(proxy, log, errors, access)
-      }
-    }
-  }
-
-  private func endWhenDrained(_ proxy: Proxy, _ log: Logger, _ errors: LogWriter, _ access: LogWriter?) {
-    let end: @Sendable () -> Void = {
-      proxy.waitForEnd()
-      log.info("stopped")
-      access?.flush()
-      errors.flush()
-      // Not `exit`: nothing is to be torn down under threads that still run.
-      _exit(0)
-    }
-    do {
-      try Thread.start(named: "drain", end)
-    } catch {
-      end()
-    }
   }
 }
 

@@ -206,6 +206,25 @@ enum ServeOptions {
     }
   }
 
+  struct LifecycleOptions: ParsableArguments {
+    @Option(
+      help: ArgumentHelp(
+        "A UNIX socket for 'photofinish status', 'reload', 'drain', 'log-level' and 'upgrade'. (default: none)",
+        valueName: "path"))
+    var control: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "Take the listeners over from the running proxy that has this control socket, which then drains; and the socket, unless --control names another.",
+        valueName: "path"))
+    var takeOver: String?
+
+    func apply(to settings: inout ProxySettings) {
+      if let control { settings.control = control }
+      if settings.control == nil, let takeOver { settings.control = takeOver }
+    }
+  }
+
   struct LogOptions: ParsableArguments {
     @Option(
       help: ArgumentHelp(

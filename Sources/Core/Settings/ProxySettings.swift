@@ -16,6 +16,8 @@ package struct ProxySettings: Sendable, Hashable {
   package var guards = GuardSettings()
   package var logs = LogSettings()
   package var resolver = ResolverSettings()
+  /// The path of the control socket; nil: none.
+  package var control: String?
 
   package init() {}
 

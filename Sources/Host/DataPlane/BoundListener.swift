@@ -10,11 +10,60 @@ struct BoundListener: Sendable {
   private let threads: Int
   /// What was made at the path of a UNIX listener.
   private let file: SocketFile?
+  /// Every worker takes connections from every socket, instead of each from its own.
+  let isShared: Bool
+  /// The service manager holds it as well.
+  let isManaged: Bool
 
-  init(_ settings: ListenerSettings, threads: Int) throws(Proxy.StartError) {
+  /// Takes what another process has opened, or opens it.
+  ///
+  /// - Parameter inherited: where it is looked for.
+  init(
+    _ settings: ListenerSettings, threads: Int, inherited: [InheritedListener]
+  ) throws(Proxy.StartError) {
+    if let found = inherited.first(where: { $0.serves(settings.address) }) {
+      self.init(settings, threads: threads, found)
+      return
+    }
+    if case .inherited(let name) = settings.address {
+      let names = inherited.filter(\.isManaged).map(\.listen.text)
+      throw Proxy.StartError(
+        description: "cannot listen on systemd:\(name): the service manager has passed "
+          + (names.isEmpty
+            ? "no socket; start it by a .socket unit with FileDescriptorName=\(name)"
+            : "no socket of that name, but \(names.joined(separator: ", ")); set FileDescriptorName=\(name) in the .socket unit")
+      )
+    }
+    try self.init(settings, threads: threads)
+  }
+
+  /// The sockets that were passed, each of them somebody's, however many workers there are.
+  private init(_ settings: ListenerSettings, threads: Int, _ found: InheritedListener) {
+    self.settings = settings
+    self.threads = threads
+    address = found.address
+    file = found.file
+    isManaged = found.isManaged
+    var sockets = found.sockets
+    var isShared = found.isShared
+    while !isShared, sockets.count < threads {
+      // More workers than there were: the group grows. Where it may not, they share what there is.
+      if let more = try? Socket.listen(on: address, shared: true) {
+        sockets.append(Worker.Listener.Shared(more))
+      } else {
+        isShared = true
+      }
+    }
+    self.sockets = sockets
+    self.isShared = isShared
+  }
+
+  private init(_ settings: ListenerSettings, threads: Int) throws(Proxy.StartError) {
     self.settings = settings
     self.threads = threads
     (address, sockets) = try Self.bind(settings, threads: threads)
+    isShared = address.isUnix
+    isManaged = false
     if case .unix(let path) = settings.address, !path.hasPrefix("@") { file = SocketFile(path) } else { file = nil }
   }
 
@@ -24,9 +73,6 @@ struct BoundListener: Sendable {
     copy.settings = settings
     return copy
   }
-
-  /// Whether every worker takes connections from every socket, instead of each from its own.
-  private var isShared: Bool { address.isUnix }
 
   /// Those that a worker takes connections from. Each socket is somebody's: what waits in its queue is waited for.
   func listeners(ofWorker worker: Int) -> [Worker.Listener] {
@@ -41,7 +87,7 @@ struct BoundListener: Sendable {
   /// (``Worker/closingTime``), and what is in a socket's queue at that moment is reset by the kernel.
   func turnNewcomersAway() {
     removePath()
-    guard !address.isUnix else { return }
+    guard !address.isUnix, !livesOn else { return }
     for socket in sockets {
       // Without the filter somebody may begin to connect in the last microseconds, and be reset.
       try? NewcomerFilter.attach(to: socket.number)
@@ -49,7 +95,15 @@ struct BoundListener: Sendable {
   }
 
   /// Nobody finds the way to a UNIX listener any more. What somebody else has put in its place stays.
-  func removePath() { file?.remove() }
+  func removePath() {
+    if !livesOn { file?.remove() }
+  }
+
+  /// Whether another process holds the sockets as well: they are to stay as they are when this one lets go of them.
+  var livesOn: Bool {
+    get { sockets.allSatisfy(\.livesOn) }
+    nonmutating set { for socket in sockets { socket.livesOn = newValue } }
+  }
 
   // MARK: - Binding
 

@@ -1,4 +1,5 @@
 package import Core
+internal import Synchronization
 
 /// Other settings, and the end.
 extension Proxy {
@@ -29,7 +30,7 @@ extension Proxy {
   }
 
   /// Lets go of the listeners, which the workers still hold, for good; nil when that has been done already.
-  private func endListening() -> [BoundListener]? {
+  func endListening() -> [BoundListener]? {
     changing.withLock { _ in
       state.withLock { state in
         guard !state.isEnding else { return nil }
@@ -38,6 +39,27 @@ extension Proxy {
         return state.listeners
       }
     }
+  }
+
+  /// Whether the end has begun.
+  package var isEnding: Bool { state.withLock { $0.isEnding } }
+
+  /// Whether every worker's loop turns; it is asked and has `patience`. Those that have ended in order count.
+  package func isAlive(atMost patience: Nanoseconds) -> Bool {
+    let proofs = ProofCount()
+    for mailbox in mailboxes { mailbox.post(.prove { proofs.add() }) }
+    let deadline = MonotonicClock.now.advanced(by: patience)
+    while proofs.count < mailboxes.count(where: { !$0.isClosed }) {
+      guard MonotonicClock.now < deadline else { return false }
+      pause(.milliseconds(1))
+    }
+    return true
+  }
+
+  private final class ProofCount: Sendable {
+    private let proven = Atomic<Int>(0)
+    var count: Int { proven.load(ordering: .relaxed) }
+    func add() { proven.add(1, ordering: .relaxed) }
   }
 
   /// To be called once.
@@ -58,6 +80,7 @@ extension Proxy {
     var failure: StartError?
     reloading.withLock { _ in
       do throws(StartError) {
+        try Self.checkMayChange(state.withLock { $0 })
         // The names of both, until it is certain which of them hold.
         try prepareNames(of: [settings, wanted], under: wanted.resolver)
         try changing.withLock { _ throws(StartError) in notes = try replaceSettings(wanted) }
@@ -71,12 +94,19 @@ extension Proxy {
     return notes
   }
 
-  private func replaceSettings(_ wanted: ProxySettings) throws(StartError) -> [String] {
-    let before = state.withLock { $0 }
-    guard !before.isEnding else {
+  private static func checkMayChange(_ state: State) throws(StartError) {
+    if state.isEnding {
       throw StartError(
         description: "the proxy is draining and takes no other settings any more; start it anew with them")
     }
+    if state.isHandingOver {
+      throw StartError(description: "another process is taking over at the moment; give it the settings")
+    }
+  }
+
+  private func replaceSettings(_ wanted: ProxySettings) throws(StartError) -> [String] {
+    let before = state.withLock { $0 }
+    try Self.checkMayChange(before)
     var settings = wanted
     var notes: [String] = []
     if settings.threads != before.settings.threads {
@@ -91,7 +121,7 @@ extension Proxy {
       if let index = left.firstIndex(where: { $0.settings.address == listen.address }) {
         listeners.append(left.remove(at: index).adopting(listen))
       } else {
-        listeners.append(try BoundListener(listen, threads: settings.threads))
+        listeners.append(try BoundListener(listen, threads: settings.threads, inherited: managed))
       }
     }
     let members = settings.upstreams.map { upstream in

@@ -19,6 +19,8 @@ package final class Proxy: Sendable {
     /// None any more once the end has begun.
     var listeners: [BoundListener]
     var isEnding = false
+    /// Another process is being given the listeners.
+    var isHandingOver = false
   }
 
   let state: Mutex<State>
@@ -31,19 +33,28 @@ package final class Proxy: Sendable {
   let mailboxes: [Worker.Mailbox]
   let clientRoom: Int
   let load = SharedLoad()
+  /// The sockets that the service manager has passed; settings name them.
+  let managed: [InheritedListener]
   let log: Logger
   let ended: Wakeup
 
   /// Binds every listener, then starts one thread a worker. When this returns, connections are accepted.
-  package init(settings: ProxySettings, log: Logger, accessLog: LogWriter?) throws(StartError) {
+  ///
+  /// - Parameter inherited: listeners that other processes have opened; those that the settings name are taken.
+  package init(
+    settings: ProxySettings, log: Logger, accessLog: LogWriter?, inherited: [InheritedListener] = []
+  ) throws(StartError) {
     self.log = log
+    managed = inherited.filter(\.isManaged)
     let descriptorLimit = Machine.raiseDescriptorLimit()
     // The rest is for upstream connections, listeners and logs. Where descriptors are scarce every client may need a
     // connection of its own; where there are many, most clients are idle.
     let reserved = descriptorLimit < 8_192 ? descriptorLimit / 2 : descriptorLimit / 4
     clientRoom = max(16, descriptorLimit - reserved)
     var bound: [BoundListener] = []
-    for listen in settings.listeners { bound.append(try BoundListener(listen, threads: settings.threads)) }
+    for listen in settings.listeners {
+      bound.append(try BoundListener(listen, threads: settings.threads, inherited: inherited))
+    }
     let names = try Self.makeNames(settings, log: log)
     self.names = names
     let members = settings.upstreams.map { Self.members(of: $0, keeping: [], names: names) }

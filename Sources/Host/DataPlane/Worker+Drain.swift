@@ -46,8 +46,9 @@ extension Worker {
 
   // MARK: - Listeners that go
 
-  /// Takes what waits now, and closes a little later. Nobody else would take it.
-  func leave(_ going: [Listener]) {
+  /// Takes what waits now, and closes a little later. Nobody else would take it, unless another process has the socket, too.
+  func leave(_ left: [Listener]) {
+    let going = left.filter { !$0.descriptor.livesOn }
     guard !going.isEmpty else { return }
     let closesAt = now.advanced(by: Self.closingTime)
     for listener in going {

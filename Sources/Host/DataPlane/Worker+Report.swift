@@ -5,12 +5,14 @@ import Logging
 package struct WorkerReport: Sendable {
   package var index: Int
   package var clientConnections: Int
+  package var exchanges: Int
   package var counters: Counters
   package var pools: [PoolReport]
 }
 
 /// One server's pool as one worker has it.
 package struct PoolReport: Sendable {
+  package var upstream: String
   package var server: String
   package var isActive: Bool
   package var counts: Pool.Counts
@@ -23,10 +25,12 @@ extension Worker {
     var counters = counters
     counters.noticesSuppressed = notices.suppressed
     return WorkerReport(
-      index: index, clientConnections: clients.count, counters: counters,
+      index: index, clientConnections: clients.count, exchanges: clients.all.count { $0.call.isActive },
+      counters: counters,
       pools: servers.map {
         PoolReport(
-          server: $0.record.name, isActive: $0.isActive, counts: $0.pool.counts, window: $0.record.description,
+          upstream: $0.upstream.name, server: $0.record.name, isActive: $0.isActive, counts: $0.pool.counts,
+          window: $0.record.description,
           health: $0.record.health.description(at: now))
       })
   }

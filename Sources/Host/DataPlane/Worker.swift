@@ -17,12 +17,15 @@ final class Worker {
     case report(@Sendable (WorkerReport) -> Void)
     /// Stop accepting, serve what is under way, then end; at the latest at the deadline.
     case drain(until: Instant)
+    /// To be called by the loop, when it gets to it: it turns.
+    case prove(@Sendable () -> Void)
     case stop
   }
 
   /// Where other threads leave messages.
   final class Mailbox: Sendable {
     private let messages = Mutex<[Message]>([])
+    private let closed = Atomic(false)
     let wakeup: Wakeup
 
     init() throws(SystemError) { wakeup = try Wakeup() }
@@ -31,6 +34,10 @@ final class Worker {
       messages.withLock { $0.append(message) }
       wakeup.signal()
     }
+
+    /// The worker has ended, in order; nobody reads any more.
+    var isClosed: Bool { closed.load(ordering: .acquiring) }
+    func close() { closed.store(true, ordering: .releasing) }
 
     func takeAll() -> [Message] {
       wakeup.clear()
@@ -144,8 +151,21 @@ final class Worker {
     /// A socket that listens, which closes when nobody holds it any more.
     final class Shared: Sendable {
       let descriptor: Descriptor
-      init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+      private let isElsewhere: Atomic<Bool>
+
+      /// - Parameter livesOn: another process holds it as well.
+      init(_ descriptor: consuming Descriptor, livesOn: Bool = false) {
+        self.descriptor = descriptor
+        isElsewhere = Atomic(livesOn)
+      }
+
       var number: Int32 { descriptor.number }
+
+      /// Another process takes connections from it, or will: closing it here resets nobody.
+      var livesOn: Bool {
+        get { isElsewhere.load(ordering: .acquiring) }
+        set { isElsewhere.store(newValue, ordering: .releasing) }
+      }
     }
   }
 
@@ -206,6 +226,7 @@ final class Worker {
     }
     closeEverything()
     flushAccessLog()
+    mailbox.close()
   }
 
   /// The wall clock can be set, and the monotonic one stands still while the machine sleeps.
@@ -341,6 +362,7 @@ final class Worker {
     case .reload(let reload): adopt(reload)
     case .report(let reply): reply(report())
     case .drain(let deadline): beginDrain(until: deadline)
+    case .prove(let reply): reply()
     case .stop: isStopped = true
     }
   }

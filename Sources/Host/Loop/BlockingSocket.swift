@@ -100,6 +100,16 @@ package final class BlockingSocket {
     take(try offset(behind: Array(mark.utf8), atMost: limit))
   }
 
+  /// Where a line ends among the bytes that were read and not taken, those before `start` not looked at.
+  func offsetOfLineEnd(from start: Int) -> Int? {
+    var offset = start
+    while offset < buffer.count {
+      if buffer.readable.byte(at: offset) == 0x0a { return offset }
+      offset += 1
+    }
+    return nil
+  }
+
   /// Reads until `mark` is there and says how many bytes there are up to its end.
   package func offset(behind mark: [UInt8], atMost limit: Nanoseconds) throws -> Int {
     // Looked at once: a mark that is cut by the end of what has come begins behind `searched`.
@@ -143,6 +153,19 @@ package final class BlockingSocket {
 
   /// Bounds what the kernel takes for this socket before anybody reads it, instead of letting it grow with need.
   package func limitReceiveBuffer(to bytes: Int) { Socket.limitReceiveBuffer(number, to: bytes) }
+
+  /// Waits until there is something to read, an end included; tells whether there is.
+  package func waitForInput(atMost limit: Nanoseconds) -> Bool { Self.wait(for: number, POLLIN, atMost: limit) }
+
+  /// The same for a listener or a descriptor of any other kind.
+  package static func waitForInput(_ number: Int32, atMost limit: Nanoseconds) -> Bool {
+    wait(for: number, POLLIN, atMost: limit)
+  }
+
+  /// Waits until a descriptor takes bytes; tells whether it does.
+  static func waitForOutput(_ number: Int32, atMost limit: Nanoseconds) -> Bool {
+    wait(for: number, POLLOUT, atMost: limit)
+  }
 
   package func shutdownWriting() { Socket.shutdownWriting(number) }
 
@@ -207,6 +230,8 @@ package final class BlockingListener: Sendable {
     descriptor = listener
     self.address = bound
   }
+
+  package var number: Int32 { descriptor.number }
 
   /// Ends the listening: connects are refused from now on, and an `accept` that waits fails.
   package func stop() { Socket.stopListening(descriptor.number) }

@@ -30,10 +30,16 @@ package enum Socket {
   /// - Parameters:
   ///   - shared: several sockets may listen on the address, the kernel spreading connections over them (SO_REUSEPORT).
   ///   - backlog: connections that may wait to be accepted.
+  ///   - mode: of the file that a UNIX-domain socket is bound to; nil: what the umask leaves.
   package static func listen(
-    on address: SocketAddress, shared: Bool, backlog: Int32 = 4096
+    on address: SocketAddress, shared: Bool, backlog: Int32 = 4096, mode: UInt32? = nil
   ) throws(SystemError) -> Descriptor {
     let descriptor = try open(address.family)
+    if let mode {
+      // Before the bind, so that the file never has another one.
+      let code = pf_set_mode(descriptor.number, mode)
+      guard code == 0 else { throw SystemError("fchmod", -code) }
+    }
     if !address.isUnix {
       try set(descriptor.number, SOL_SOCKET, SO_REUSEADDR, 1)
       if shared { try set(descriptor.number, SOL_SOCKET, SO_REUSEPORT, 1) }

@@ -1,12 +1,22 @@
 package import Logging
+internal import Synchronization
 
 /// swift-log's way to a ``LogWriter``: one line an event, the time first, and nothing that could make an event loop wait.
 package struct ControlLogHandler: LogHandler {
-  package var logLevel: Logger.Level = .info
   package var metadata: Logger.Metadata = [:]
   private let writer: LogWriter
+  private let level: ControlLogLevel
 
-  package init(writer: LogWriter) { self.writer = writer }
+  package init(writer: LogWriter, level: ControlLogLevel) {
+    self.writer = writer
+    self.level = level
+  }
+
+  /// One for all loggers that write here.
+  package var logLevel: Logger.Level {
+    get { level.level }
+    set { level.level = newValue }
+  }
 
   package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
     get { metadata[key] }
@@ -20,6 +30,21 @@ package struct ControlLogHandler: LogHandler {
     for (key, value) in all.sorted(by: { $0.key < $1.key }) { line += " \(key)=\(value)" }
     writer.write(line)
   }
+}
+
+/// The least severe level that is written, which can change at any time and holds for every logger at once.
+package final class ControlLogLevel: Sendable {
+  private let place: Atomic<Int>
+
+  package init(_ level: Logger.Level) { place = Atomic(Self.place(of: level)) }
+
+  package var level: Logger.Level {
+    // Relaxed: a line more or less while it changes is no harm.
+    get { Logger.Level.allCases[place.load(ordering: .relaxed)] }
+    set { place.store(Self.place(of: newValue), ordering: .relaxed) }
+  }
+
+  private static func place(of level: Logger.Level) -> Int { Logger.Level.allCases.firstIndex(of: level) ?? 0 }
 }
 
 /// Wall-clock time as text: RFC 3339 in UTC with milliseconds.

@@ -39,6 +39,11 @@ enum SettingsSchema {
         SettingsKey(
           "resolver", \.settings.resolver, ResolverSchema.section.form(standard: .init()),
           "How the names of servers are resolved."),
+        SettingsKey(
+          "control", \.settings.control, SettingsForm<String>.text("the path of a socket").orNone("off"),
+          example: "/run/photofinish/control",
+          "A UNIX socket, for its owner alone, over which `photofinish status`, `reload`, `drain`, `log-level` and `upgrade` reach the running proxy."
+        ),
         SettingsKey("logs", \.settings.logs, GeneralSchema.logs.form(standard: .init()), "What is written."),
         SettingsKey(
           "threads", \.settings.threads, threadsForm, standard: "auto",

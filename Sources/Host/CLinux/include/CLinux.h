@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "CPacket.h"
+#include "CPassing.h"
 #include "CTransport.h"
 #include "CWire.h"
 

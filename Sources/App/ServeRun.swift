@@ -1,0 +1,248 @@
+import ArgumentParser
+import Core
+import Glibc
+import Host
+import Logging
+
+/// A proxy from its start to its end: what signals, the control socket and the service manager ask of it, one thing at a time.
+final class ServeRun {
+  private enum Event: Sendable {
+    case signal(Signals.Signal)
+    case reload(Answer<ReloadOutcome>)
+    case drain(Answer<Bool>)
+    /// Another process serves the listeners, and this one has begun to drain.
+    case replaced(Int32)
+  }
+
+  private let command: ServeCommand
+  private let log: Logger
+  private let level: ControlLogLevel
+  private let errors: LogWriter
+  private let access: LogWriter?
+  private let events: Inbox<Event>
+  private let successor = Successor()
+  private var started: (proxy: Proxy, control: ProxyControl)?
+  private var server: ControlServer?
+  private var notifier: ServiceNotifier?
+  private var isEnding = false
+
+  init(
+    _ command: ServeCommand, log: Logger, level: ControlLogLevel, errors: LogWriter, access: LogWriter?
+  ) throws {
+    self.command = command
+    self.log = log
+    self.level = level
+    self.errors = errors
+    self.access = access
+    events = try Inbox()
+  }
+
+  private var control: ProxyControl {
+    guard let started else { preconditionFailure("asked for before the start") }
+    return started.control
+  }
+
+  var proxy: Proxy { control.proxy }
+
+  // MARK: - Starting
+
+  /// Starts the proxy, on the listeners of its predecessor when there is one, which ends then.
+  ///
+  /// - Parameter passed: what the service manager has opened.
+  func start(_ settings: ProxySettings, passed: [InheritedListener]) throws {
+    let predecessor = try command.lifecycle.takeOver.map(Self.predecessor)
+    notifier = serviceNotifier(predecessor)
+    let inherited = (predecessor?.listeners ?? []) + passed
+    for listener in inherited where !settings.listeners.contains(where: { listener.serves($0.address) }) {
+      log.warning("\(listener.listen.text) was passed to this process, and no listener of the settings takes it")
+    }
+    let proxy: Proxy
+    do throws(Proxy.StartError) {
+      proxy = try Proxy(settings: settings, log: log, accessLog: access, inherited: inherited)
+    } catch {
+      throw CannotStart(description: error.description)
+    }
+    let control = ProxyControl(
+      proxy, version: Photofinish.configuration.version, level: level, log: log, deeds: deeds(settings))
+    started = (proxy, control)
+    if let path = settings.control {
+      do throws(ControlServer.StartError) {
+        server = try ControlServer(path: path, replacing: predecessor != nil && path == command.lifecycle.takeOver) {
+          control.answer($0, in: $1)
+        }
+      } catch {
+        throw CannotStart(description: error.description)
+      }
+    }
+    if let predecessor { release(predecessor, settings) }
+    notifier?.ready(summary, mainProcess: predecessor == nil ? nil : getpid())
+    try notifier?.watch(
+      { proxy.isAlive(atMost: $0) },
+      whenNot: { [log] in
+        log.error("an event loop does not turn; the service manager gets no sign of life until it does")
+      })
+  }
+
+  private static func predecessor(at path: String) throws -> Predecessor {
+    do throws(ControlChannel.Failure) {
+      return try Predecessor(controlPath: path)
+    } catch {
+      throw CannotStart(description: "cannot take over: \(error)")
+    }
+  }
+
+  private func serviceNotifier(_ predecessor: Predecessor?) -> ServiceNotifier? {
+    do throws(SystemError) {
+      return try ServiceNotifier(predecessor: predecessor?.processID)
+    } catch {
+      log.warning("the service manager cannot be told how this process is (NOTIFY_SOCKET): \(error)")
+      return nil
+    }
+  }
+
+  /// What the service manager shows.
+  private var summary: String {
+    "serving on \(proxy.addresses.map(\.description).joined(separator: ", ")), settings generation \(proxy.generation)"
+  }
+
+  private func release(_ predecessor: Predecessor, _ settings: ProxySettings) {
+    let taken = predecessor.listeners.indices.filter { index in
+      settings.listeners.contains { predecessor.listeners[index].serves($0.address) }
+    }
+    do throws(ControlChannel.Failure) {
+      try predecessor.release(taken: taken)
+      log.notice("took over from process \(predecessor.processID), version \(predecessor.version), which drains now")
+    } catch {
+      log.warning("took the listeners over, but process \(predecessor.processID) does not say that it drains: \(error)")
+    }
+  }
+
+  /// What the control socket asks for is done on the thread of ``serve()``, but an upgrade: meanwhile others are served.
+  private func deeds(_ settings: ProxySettings) -> ProxyControl.Deeds {
+    let events = events
+    let successor = successor
+    let path = settings.control
+    return ProxyControl.Deeds(
+      reload: {
+        guard let answer = try? Answer<ReloadOutcome>() else {
+          return ReloadOutcome(isSuccess: false, lines: ["no file descriptor is left to wait for the reload with"])
+        }
+        events.post(.reload(answer))
+        return answer.wait()
+      },
+      drain: {
+        guard let answer = try? Answer<Bool>() else { return false }
+        events.post(.drain(answer))
+        return answer.wait()
+      },
+      upgrade: {
+        guard let path else { return .failure(ControlChannel.Failure("there is no control socket to take over from")) }
+        return successor.start(Successor.arguments(of: CommandLine.arguments, takingOverFrom: path))
+      },
+      replaced: { process in
+        successor.tookOver(process)
+        events.post(.replaced(process))
+      })
+  }
+
+  // MARK: - Serving
+
+  /// Serves until the last client is served after a signal, or until a second one.
+  func serve() -> Never {
+    watchSignals()
+    while true {
+      switch events.next() {
+      case .signal(.report): errors.write(proxy.dump().joined(separator: "\n"))
+      case .signal(.reopenLogs): reopenLogs()
+      case .signal(.reload):
+        let outcome = reload()
+        // What is wrong with a file is in the log already.
+        if !outcome.isSuccess, command.settingsFile == nil {
+          log.info("SIGHUP: \(outcome.lines.joined(separator: "; "))")
+        }
+      case .signal(.terminate): drain()
+      case .reload(let answer): answer.give(reload())
+      case .drain(let answer): answer.give(drain())
+      case .replaced(let process):
+        notifier?.replaced(by: process)
+        end()
+      }
+    }
+  }
+
+  /// A second signal to terminate ends the process wherever it is, also when something above takes its time.
+  private func watchSignals() {
+    let (events, log, errors) = (events, log, errors)
+    let watch: @Sendable () -> Void = {
+      var terminations = 0
+      while true {
+        let signal = Signals.next()
+        if case .terminate = signal { terminations += 1 }
+        guard terminations < 2 else {
+          log.warning("ended at once by a second signal; what was under way is lost")
+          errors.flush(atMost: .milliseconds(200))
+          _exit(1)
+        }
+        events.post(.signal(signal))
+      }
+    }
+    do {
+      try Thread.start(named: "signals", watch)
+    } catch {
+      log.error("signals cannot be watched, so this process ends: \(error)")
+      errors.flush()
+      _exit(1)
+    }
+  }
+
+  private func reload() -> ReloadOutcome {
+    notifier?.reloading()
+    defer { notifier?.ready(summary) }
+    let outcome = command.reload(proxy, level, log)
+    control.history.note(outcome)
+    return outcome
+  }
+
+  private func reopenLogs() {
+    do {
+      try access?.reopen()
+      log.info("logs are opened anew")
+    } catch {
+      log.error("the access log cannot be opened anew, the old file stays in use: \(error)")
+    }
+  }
+
+  // MARK: - Ending
+
+  /// Says whether this was what began it.
+  @discardableResult
+  private func drain() -> Bool {
+    let patience = proxy.settings.timeouts.drain
+    guard proxy.beginDrain(atMost: patience) else { return false }
+    notifier?.stopping("draining, at most \(patience.text)")
+    log.info("stopping: no new connections; what is under way has \(patience.text)")
+    end()
+    return true
+  }
+
+  /// Ends the process when the proxy has drained; signals are obeyed until then.
+  private func end() {
+    guard !isEnding else { return }
+    isEnding = true
+    let (proxy, log, access, errors, server) = (proxy, log, access, errors, server)
+    let end: @Sendable () -> Void = {
+      proxy.waitForEnd()
+      server?.finish()
+      log.info("stopped")
+      access?.flush()
+      errors.flush()
+      // Not `exit`: nothing is to be torn down under threads that still run.
+      _exit(0)
+    }
+    do {
+      try Thread.start(named: "drain", end)
+    } catch {
+      end()
+    }
+  }
+}
