@@ -18,7 +18,7 @@ struct StatusText {
   private func text(_ name: String) -> String { status[name]?.string ?? "?" }
 
   private var general: [String] {
-    let uptime = Nanoseconds.milliseconds(Int64((status["uptime_s"]?.number ?? 0).rounded()) * 1_000).spoken
+    let uptime = Nanoseconds(Int64((status["uptime_s"]?.number ?? 0) * 1e9)).spoken
     var lines = [
       "photofinish \(text("version")), process \(number("pid")), \(text("state")), up for \(uptime)",
       "listens on    \((status["listeners"]?.array ?? []).compactMap(\.string).joined(separator: ", "))",
