@@ -25,7 +25,8 @@ end
 function response(status)
   answered = answered + 1
   if status < 200 or status > 299 then wrong = wrong + 1 end
-  if answered >= limit then
+  -- Once: more answers can come before the thread stops, and one thread's words must not count for another's.
+  if answered == limit then
     -- wrk itself sleeps on until its time is up, or until a signal: whoever reads this sends one.
     io.stderr:write("STOPPED\n")
     wrk.thread:stop()

@@ -152,7 +152,7 @@ final class ServeRun {
     watchSignals()
     while true {
       switch events.next() {
-      case .signal(.report): errors.write(proxy.dump().joined(separator: "\n"))
+      case .signal(.report): errors.write((proxy.dump() + control.history.lines()).joined(separator: "\n"))
       case .signal(.reopenLogs): reopenLogs()
       case .signal(.reload):
         let outcome = reload()

@@ -26,6 +26,14 @@ struct LoadScriptTests {
     #expect(text.contains("failed 0, lost 0, read twice 0, answered but not read 0, connects refused 0"))
   }
 
+  @Test func upgradesUnderLoadLoseNothing() throws {
+    let text = try run("upgrade-load", "--requests", "60000", "--every", "0.7")
+    #expect(
+      text.contains(
+        "failed 0, lost 0, read twice 0, answered but not read 0, connects refused 0, idle client connections closed 0")
+    )
+  }
+
   @Test func killedServersCostNoIdempotentRequest() throws {
     let text = try run("killed-servers", "--time", "10", "--every", "0.7", "--requests", "200000")
     #expect(text.contains("idempotent failed 0, others read twice 0, answered but not read 0, connects refused 0"))

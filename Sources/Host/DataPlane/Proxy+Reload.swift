@@ -94,6 +94,23 @@ extension Proxy {
     return notes
   }
 
+  /// How long a port that the proxy itself has just left is waited for: its sockets close a little later
+  /// (``Worker/closingTime``), by loops that may be busy.
+  private static let portPatience = Nanoseconds.seconds(3)
+
+  private func bind(_ listen: ListenerSettings, threads: Int) throws(StartError) -> BoundListener {
+    while true {
+      do throws(StartError) {
+        return try BoundListener(listen, threads: threads, inherited: managed)
+      } catch {
+        guard case .tcp(_, let port) = listen.address, let leftAt = leftPorts.withLock({ $0[port] }),
+          MonotonicClock.now < leftAt.advanced(by: Self.portPatience)
+        else { throw error }
+        pause(.milliseconds(10))
+      }
+    }
+  }
+
   private static func checkMayChange(_ state: State) throws(StartError) {
     if state.isEnding {
       throw StartError(
@@ -121,7 +138,7 @@ extension Proxy {
       if let index = left.firstIndex(where: { $0.settings.address == listen.address }) {
         listeners.append(left.remove(at: index).adopting(listen))
       } else {
-        listeners.append(try BoundListener(listen, threads: settings.threads, inherited: managed))
+        listeners.append(try bind(listen, threads: settings.threads))
       }
     }
     let members = settings.upstreams.map { upstream in
@@ -133,7 +150,10 @@ extension Proxy {
       state = State(settings: settings, generation: generation, members: members, listeners: listeners)
     }
     load.limitRequests(to: settings.guards.requestRate)
-    for listener in left { listener.turnNewcomersAway() }
+    for listener in left {
+      listener.turnNewcomersAway()
+      leftPorts.withLock { $0[listener.address.port] = MonotonicClock.now }
+    }
     checkHealth(of: members, under: settings)
     let clientLimit = Self.clientLimit(settings, room: clientRoom)
     for (index, mailbox) in mailboxes.enumerated() {

@@ -32,6 +32,8 @@ package final class Proxy: Sendable {
   let checks: HealthChecks
   let mailboxes: [Worker.Mailbox]
   let clientRoom: Int
+  /// The ports that listeners have left of late, and when.
+  let leftPorts = Mutex<[UInt16: Instant]>([:])
   let load = SharedLoad()
   /// The sockets that the service manager has passed; settings name them.
   let managed: [InheritedListener]

@@ -29,8 +29,7 @@ package final class ControlServer: Sendable {
   /// How long a connection may say nothing.
   static let patience = Nanoseconds.seconds(60)
 
-  /// Bytes of its path: what the kernel takes, less what a name beside it needs.
-  static let longestPath = SocketAddress.longestPath - 11
+  private static let longestPath = ProxySettings.longestControlPath
 
   private let listener: Descriptor
   private let file: Mutex<SocketFile?>

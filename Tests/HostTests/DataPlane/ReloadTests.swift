@@ -67,6 +67,23 @@ struct ReloadTests {
     }
   }
 
+  /// A port that was just given up is still being closed.
+  @Test func aPortCanBeLeftAndTakenAgain() throws {
+    try story(answering: { _ in Self.answer("ok") }) { proxy, _ in
+      let free = try BlockingListener().address.port
+      let one = proxy.proxy.settings
+      var two = one
+      two.listeners.append(ListenerSettings(.tcp(host: "127.0.0.1", port: free)))
+      for _ in 0..<3 {
+        _ = try proxy.proxy.reload(two)
+        let client = try BlockingSocket(to: SocketAddress(.ipv4(0x7f00_0001, port: free)))
+        #expect(try client.get().text == "ok")
+        _ = try proxy.proxy.reload(one)
+        #expect(try client.get().text == "ok")
+      }
+    }
+  }
+
   @Test func aTakenPortIsRefusedAndNothingChanges() throws {
     try story(answering: { _ in Self.answer("ok") }) { proxy, server in
       let before = proxy.proxy.settings

@@ -3,6 +3,7 @@ enum SettingsChecks {
   static func check(_ settings: ProxySettings, _ draft: SettingsDraft, _ reader: inout SettingsReader) {
     // What could not be read is not as the file has it.
     if !reader.hasErrors(in: "listen") { checkListeners(settings.listeners, &reader) }
+    if let path = settings.control { checkControl(path, settings.listeners, &reader) }
     if !reader.hasErrors(in: "timeouts") { checkTimeouts(settings.timeouts, settings.routes, &reader) }
     if let behind = settings.behind { checkBehind(behind, settings, &reader) }
     checkWhereRequestsGo(settings, &reader)
@@ -33,6 +34,18 @@ enum SettingsChecks {
           of: "\(subject).proxy-protocol", "everybody who can connect can claim to be any client",
           fix: "name the addresses of the proxies before this one, for instance [10.0.0.0/8]")
       }
+    }
+  }
+
+  private static func checkControl(_ path: String, _ listeners: [ListenerSettings], _ reader: inout SettingsReader) {
+    if path.utf8.count > ProxySettings.longestControlPath {
+      reader.report(
+        of: "control", "is a path of \(path.utf8.count) bytes",
+        fix: "choose one of at most \(ProxySettings.longestControlPath)")
+    }
+    if path.isEmpty { reader.report(of: "control", "is empty", fix: "name a path, or write off") }
+    if listeners.contains(where: { $0.address == .unix(path: path) }) {
+      reader.report(of: "control", "is also where clients come in", fix: "choose another path")
     }
   }
 
