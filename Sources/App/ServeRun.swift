@@ -11,7 +11,7 @@ final class ServeRun {
     case reload(Answer<ReloadOutcome>)
     case drain(Answer<Bool>)
     /// Another process serves the listeners, and this one has begun to drain.
-    case replaced(Int32)
+    case replaced
   }
 
   private let command: ServeCommand
@@ -51,7 +51,7 @@ final class ServeRun {
   /// - Parameter passed: what the service manager has opened.
   func start(_ settings: ProxySettings, passed: [InheritedListener]) throws {
     let predecessor = try command.lifecycle.takeOver.map(Self.predecessor)
-    notifier = serviceNotifier(predecessor)
+    notifier = serviceNotifier()
     let inherited = (predecessor?.listeners ?? []) + passed
     for listener in inherited where !settings.listeners.contains(where: { listener.serves($0.address) }) {
       log.warning("\(listener.listen.text) was passed to this process, and no listener of the settings takes it")
@@ -91,9 +91,9 @@ final class ServeRun {
     }
   }
 
-  private func serviceNotifier(_ predecessor: Predecessor?) -> ServiceNotifier? {
+  private func serviceNotifier() -> ServiceNotifier? {
     do throws(SystemError) {
-      return try ServiceNotifier(predecessor: predecessor?.processID)
+      return try ServiceNotifier()
     } catch {
       log.warning("the service manager cannot be told how this process is (NOTIFY_SOCKET): \(error)")
       return nil
@@ -121,6 +121,7 @@ final class ServeRun {
   private func deeds(_ settings: ProxySettings) -> ProxyControl.Deeds {
     let events = events
     let successor = successor
+    let notifier = notifier
     let path = settings.control
     return ProxyControl.Deeds(
       reload: {
@@ -140,8 +141,10 @@ final class ServeRun {
         return successor.start(Successor.arguments(of: CommandLine.arguments, takingOverFrom: path))
       },
       replaced: { process in
+        // Before the other one hears that it is the service: until then nobody listens to what it tells.
+        notifier?.replaced(by: process)
         successor.tookOver(process)
-        events.post(.replaced(process))
+        events.post(.replaced)
       })
   }
 
@@ -163,9 +166,7 @@ final class ServeRun {
       case .signal(.terminate): drain()
       case .reload(let answer): answer.give(reload())
       case .drain(let answer): answer.give(drain())
-      case .replaced(let process):
-        notifier?.replaced(by: process)
-        end()
+      case .replaced: end()
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -95,10 +96,20 @@ int32_t pf_peer_process(int32_t socket) {
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.pid : -errno;
 }
 
-int32_t pf_start_successor(char *const *arguments) {
+int32_t pf_start_successor(char *const *arguments, const char *left_out) {
+  size_t count = 0;
+  while (environ[count]) count++;
+  char **environment = calloc(count + 1, sizeof *environment);
+  if (!environment) return -ENOMEM;
+  size_t kept = 0;
+  for (size_t index = 0; index < count; index++)
+    if (strncmp(environ[index], left_out, strlen(left_out)) != 0) environment[kept++] = environ[index];
   posix_spawnattr_t attributes;
   int code = posix_spawnattr_init(&attributes);
-  if (code != 0) return -code;
+  if (code != 0) {
+    free(environment);
+    return -code;
+  }
   sigset_t none, standard;
   sigemptyset(&none);
   sigemptyset(&standard);
@@ -107,7 +118,8 @@ int32_t pf_start_successor(char *const *arguments) {
   posix_spawnattr_setsigdefault(&attributes, &standard);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t child = -1;
-  code = posix_spawnp(&child, arguments[0], NULL, &attributes, arguments, environ);
+  code = posix_spawnp(&child, arguments[0], NULL, &attributes, arguments, environment);
+  free(environment);
   posix_spawnattr_destroy(&attributes);
   return code == 0 ? child : -code;
 }

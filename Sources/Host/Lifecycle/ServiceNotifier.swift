@@ -9,21 +9,17 @@ package final class ServiceNotifier: Sendable {
   package let watchdogInterval: Nanoseconds?
   private let isSilent = Atomic(false)
 
-  /// - Parameters:
-  ///   - environment: the variables of this process.
-  ///   - predecessor: the process that this one takes over from, whose watchdog it takes over as well.
   /// nil when NOTIFY_SOCKET is not set.
-  package init?(
-    _ environment: (String) -> String? = ServiceSockets.variable, predecessor: Int32? = nil
-  ) throws(SystemError) {
+  ///
+  /// - Parameter environment: the variables of this process.
+  package init?(_ environment: (String) -> String? = ServiceSockets.variable) throws(SystemError) {
     guard let path = environment("NOTIFY_SOCKET"), path.hasPrefix("/") || path.hasPrefix("@") else { return nil }
     guard path.utf8.count <= SocketAddress.longestPath else { throw SystemError("connect", ENAMETOOLONG) }
     socket = try Socket.connectDatagrams(to: SocketAddress(.unix(path: path)))
     var interval: Nanoseconds?
     if let microseconds = environment("WATCHDOG_USEC").flatMap({ Int64($0) }), microseconds > 0 {
       let process = environment("WATCHDOG_PID")
-      let isMeant = process == nil || process == "\(getpid())" || predecessor.map { process == "\($0)" } ?? false
-      if isMeant { interval = .microseconds(microseconds) }
+      if process == nil || process == "\(getpid())" { interval = .microseconds(microseconds) }
     }
     watchdogInterval = interval
   }
@@ -45,7 +41,8 @@ package final class ServiceNotifier: Sendable {
 
   /// Another process is the service from now on; this one says no more.
   package func replaced(by process: Int32) {
-    send(["MAINPID=\(process)"])
+    // With a sign of life, so that the other one has the whole interval for its own.
+    send(["MAINPID=\(process)"] + (watchdogInterval == nil ? [] : ["WATCHDOG=1"]))
     isSilent.store(true, ordering: .relaxed)
   }
 

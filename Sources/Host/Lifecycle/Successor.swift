@@ -63,6 +63,7 @@ package final class Successor: Sendable {
     var pointers = unsafe arguments.map { unsafe strdup($0) }
     unsafe pointers.append(nil)
     defer { unsafe pointers.forEach { unsafe free($0) } }
-    return unsafe pf_start_successor(pointers)
+    // The watchdog is the service's, whichever process that is; the variable names one that is about to end.
+    return unsafe pf_start_successor(pointers, "WATCHDOG_PID=")
   }
 }

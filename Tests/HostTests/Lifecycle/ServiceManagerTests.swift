@@ -43,12 +43,12 @@ struct ServiceManagerTests {
     }
   }
 
-  @Test(arguments: [(nil, true), ("\(getpid())", true), ("1", false), ("77", true)] as [(String?, Bool)])
+  @Test(arguments: [(nil, true), ("\(getpid())", true), ("1", false)] as [(String?, Bool)])
   func theWatchdogIsForTheProcessThatItNames(_ process: String?, _ isMeant: Bool) throws {
     let path = directory.path + "/notify"
     let manager = try DatagramReceiver(path: path)
     let variables = ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000", "WATCHDOG_PID": process]
-    let notifier = try #require(try ServiceNotifier({ variables[$0] ?? nil }, predecessor: 77))
+    let notifier = try #require(try ServiceNotifier { variables[$0] ?? nil })
     #expect(notifier.watchdogInterval == (isMeant ? .milliseconds(200) : nil))
     let isAlive = Mutex(true)
     let silences = Mutex(0)

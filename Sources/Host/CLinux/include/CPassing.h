@@ -30,7 +30,8 @@ int32_t pf_set_mode(int32_t socket, uint32_t mode);
 // The process at the other end of a UNIX-domain socket.
 int32_t pf_peer_process(int32_t socket);
 
-// Starts a program, looked up in PATH, that outlives this process. Signals are unblocked in it. Its process ID.
-int32_t pf_start_successor(char *const *arguments);
+// Starts a program, looked up in PATH, that outlives this process, with its environment less `left_out` ("NAME="), and with
+// signals unblocked. Its process ID.
+int32_t pf_start_successor(char *const *arguments, const char *left_out);
 
 #endif
