@@ -14,7 +14,7 @@ package enum BuiltProgram {
   }
 
   /// Where the test bundle lies.
-  private static var directory: String {
+  package static var directory: String {
     // The test runner gets the bundle's path; without it, it is the bundle itself.
     let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? CommandLine.arguments[0]
     return String(bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)])
