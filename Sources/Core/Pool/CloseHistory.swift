@@ -53,6 +53,8 @@ struct CloseHistory: Sendable {
   static let capacity = 32
   /// Closes no further apart than this belong to one burst.
   static let burstGap = Nanoseconds.milliseconds(50)
+  /// By how much timers of one length differ that were set and fired together.
+  static let timerSlack = Nanoseconds.milliseconds(10)
   /// A burst is cut after this time, so that a steady stream of closes is more than one episode.
   static let burstLength = Nanoseconds.milliseconds(500)
   /// Survivals no further apart than this are one.
@@ -237,9 +239,9 @@ struct CloseHistory: Sendable {
     _ last: Episode, idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant
   ) {
     var episode = last
-    let tolerance = CloseHistory.tolerance(at: idleAge)
-    // Connections that went idle together and time out with jitter have ages that differ as their times do: at most by
-    // the gap.
+    // Connections that went idle together and time out with jitter have ages that differ as their times do. Those that die
+    // with their server go at one time, whatever their ages.
+    let tolerance = now.since(episode.startedAt) + max(CloseHistory.timerSlack, idleAge / 20)
     if idleAge + tolerance < episode.lowestAge || idleAge > episode.highestAge + tolerance { episode.kind = .sweep }
     episode.lowestAge = min(episode.lowestAge, idleAge)
     episode.highestAge = max(episode.highestAge, idleAge)

@@ -104,8 +104,8 @@ package struct IdleWindow: Sendable {
   /// time counts.
   static let hintSpan = Nanoseconds.seconds(90)
   static let hintCapacity = 4
-  /// A refused connect explains closes that came at most this long before it.
-  static let refusalSpan = Nanoseconds.seconds(1)
+  /// A refused connect explains closes that came at most this long before it, and those that are noticed so long after it.
+  package static let refusalSpan = Nanoseconds.seconds(1)
   /// Timeouts that make a known range, with which a burst of different ages is compared.
   static let episodesThatEstablish = 3
   /// Episodes at one connection age that make it a limit, and how far their connection ages may differ.
@@ -129,6 +129,8 @@ package struct IdleWindow: Sendable {
   private var kept: [Kept] = []
   /// When the server last seemed to restart: nothing is proved by what was seen before.
   private var restartedAt = Instant(nanoseconds: .min)
+  /// When a connect was last refused.
+  private var refusedAt: Instant?
   private var smoothedRoundTrip = Nanoseconds.zero
   private var roundTripDeviation = Nanoseconds.zero
   private var learned: Learned
@@ -289,6 +291,7 @@ package struct IdleWindow: Sendable {
   /// timer of its own did: the idle ages of those closes say nothing.
   package mutating func connectRefused(now: Instant) -> Change {
     guard settings.isOn else { return .unchanged }
+    refusedAt = now
     let since = now.advanced(by: .zero - IdleWindow.refusalSpan)
     let ages = history.recordEnd(ofClosesSince: since)
     // They go on keeping requests on their guard, but say nothing of a limit.
@@ -320,6 +323,10 @@ package struct IdleWindow: Sendable {
       return
     }
     let isNew = history.recordClose(idleAge: idleAge, connectionAge: connectionAge, uses: uses, now: now)
+    if let refusedAt, now.since(refusedAt) <= IdleWindow.refusalSpan, connectionAge >= now.since(refusedAt) {
+      // Of the server that ended: another thread sees it late, or the wait for a RST held it up.
+      _ = history.recordEnd(ofClosesSince: now)
+    }
     if history.lastIsSweep {
       // A restart, most likely, and with it what was true before may have ended.
       restartedAt = now

@@ -31,6 +31,8 @@ final class Server {
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
   var refreshedAt = Instant(nanoseconds: 0)
+  /// When a first close lowered the idle window, which the log does not tell yet: it may turn out to be the server's end.
+  var firstCloseAt: Instant?
   var hintToldAt = Instant(nanoseconds: 0)
 
   init(member: UpstreamMember, index: Int, upstream: Upstream, settings: PoolSettings) {

@@ -398,10 +398,30 @@ extension Worker {
   func learn(_ server: Server, _ event: (inout IdleWindow) -> IdleWindow.Change) {
     guard server.upstream.settings.idleWindow else { return }
     if let description = server.record.learn(event) {
-      notices.post(now) { log.info("server \(server.record.name): \(description.sentence)") }
+      if description.source == .learned, description.samples <= 1 {
+        // Obeyed at once, and told once it stands: a burst of closes, or a refused connect, may say that it was no timer.
+        server.firstCloseAt = server.firstCloseAt ?? now
+      } else if description.source != .configured || server.firstCloseAt == nil {
+        tell(description, of: server)
+      }
       scheduleSweep(of: server)
     }
   }
+
+  private func tell(_ description: IdleWindow.Description, of server: Server) {
+    server.firstCloseAt = nil
+    notices.post(now) { log.info("server \(server.record.name): \(description.sentence)") }
+  }
+
+  /// Tells the log what came of a first close; some time later.
+  private func tellOfFirstClose(of server: Server) {
+    guard let firstCloseAt = server.firstCloseAt, now.since(firstCloseAt) >= Self.settlingTime else { return }
+    let description = server.record.description
+    if description.source == .learned { tell(description, of: server) } else { server.firstCloseAt = nil }
+  }
+
+  /// How long a close may turn out to have been the server's end (``IdleWindow/refusalSpan``).
+  private static let settlingTime = IdleWindow.refusalSpan
 
   // MARK: - Sweeping
 
@@ -422,6 +442,7 @@ extension Worker {
       server.refreshedAt = now
       learn(server) { $0.refresh(now: self.now) }
     }
+    tellOfFirstClose(of: server)
     while true {
       switch server.pool.sweep(bounds: server.record.bounds, now: now) {
       case .close(let id, let reason):
@@ -429,7 +450,8 @@ extension Worker {
       case .sentinelSurvived(let id, let idleAge, let closes):
         learn(server) { $0.sentinelSurvived(idleAge: idleAge, now: self.now) }
         if closes { close(id, of: server, because: .maximumIdleAge) }
-      case .done(let next):
+      case .done(var next):
+        if let firstCloseAt = server.firstCloseAt { next = min(next, firstCloseAt.advanced(by: Self.settlingTime)) }
         guard next != .distantFuture else { return }
         let due = min(
           max(next, now.advanced(by: Self.shortestSweepPeriod)), now.advanced(by: Self.sweepPeriod))

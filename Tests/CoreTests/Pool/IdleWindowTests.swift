@@ -101,6 +101,19 @@ struct IdleWindowTests {
     #expect(observer.window.connectRefused(now: observer.now) == .unchanged)
   }
 
+  @Test("What the server that ended closed, and is noticed late, is no timer either")
+  func lateClose() {
+    let observer = Observer()
+    _ = observer.window.connectRefused(now: observer.now)
+    observer.pass(.milliseconds(300))
+    observer.closed(.milliseconds(40), connectionAge: .seconds(2))
+    #expect(observer.bounds.leaseLimit == .seconds(60))
+    // Of the next server: it was opened since.
+    observer.pass(.milliseconds(400))
+    observer.closed(.milliseconds(40), connectionAge: .milliseconds(500))
+    #expect(observer.bounds.leaseLimit < .milliseconds(40))
+  }
+
   @Test("A refused connect explains neither older closes nor those that timeouts vouch for")
   func refusalAfterATimer() {
     let observer = Observer()
@@ -192,6 +205,16 @@ struct IdleWindowTests {
     observer.pass(.seconds(61))
     observer.refresh()
     #expect(observer.bounds.provenAge == .milliseconds(10), "nothing is known of the server that started")
+  }
+
+  @Test("So are those that had idled only a little, each a little longer than the next")
+  func restartUnderLoad() {
+    let observer = Observer()
+    for age in [135, 97, 80, 42, 15] {
+      observer.closed(.milliseconds(Int64(age)))
+      observer.pass(.microseconds(500))
+    }
+    #expect(observer.bounds.leaseLimit == .seconds(60))
   }
 
   @Test("Connections that went idle together and time out with jitter are no restart")
