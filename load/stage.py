@@ -3,6 +3,7 @@
 import http.client
 import os
 import pathlib
+import random
 import re
 import resource
 import shutil
@@ -41,16 +42,24 @@ def need(script, *programs):
 
 
 def free_ports(count, host="127.0.0.1"):
-    """Ports that nobody has now. They are held together until all are known, so that no two are the same."""
-    held = []
-    for _ in range(count):
-        holder = socket.socket()
-        holder.bind((host, 0))
-        held.append(holder)
-    ports = [holder.getsockname()[1] for holder in held]
-    for holder in held:
-        holder.close()
-    return ports
+    """Ports that nobody has now, and that no client will get: one that is let go of for a while must be there again.
+
+    The kernel gives clients ports of a range of its own; these lie below it.
+    """
+    lowest = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+    candidates = list(range(max(2048, lowest // 2), lowest)) or list(range(2048, 65535))
+    random.SystemRandom().shuffle(candidates)
+    ports = []
+    for port in candidates:
+        with socket.socket() as holder:
+            try:
+                holder.bind((host, port))
+                ports.append(port)
+            except OSError:
+                continue
+        if len(ports) == count:
+            return ports
+    raise RuntimeError("there are no free ports")
 
 
 class Program:
@@ -242,3 +251,10 @@ class Joined:
     def note(self, what, stream, number):
         if len(self.examples) < 20:
             self.examples.append(f"{stream}-{number}: {what}")
+
+
+def make_empty(directory):
+    """Makes a directory for logs, or takes the ledgers of an earlier run out of it: this one would add to them."""
+    os.makedirs(directory, exist_ok=True)
+    for file in pathlib.Path(directory).glob("journal*"):
+        file.unlink()

@@ -34,6 +34,12 @@ struct LoadScriptTests {
     )
   }
 
+  @Test func reloadsAndUpgradesUnderLoadLoseNothing() throws {
+    let text = try run("reload-load", "--requests", "40000", "--every", "0.3", "--upgrade-every", "1")
+    #expect(text.contains(" upgrades, "))
+    #expect(text.contains("failed 0, lost 0, read twice 0, answered but not read 0, connects refused 0"))
+  }
+
   @Test func killedServersCostNoIdempotentRequest() throws {
     let text = try run("killed-servers", "--time", "10", "--every", "0.7", "--requests", "200000")
     #expect(text.contains("idempotent failed 0, others read twice 0, answered but not read 0, connects refused 0"))
