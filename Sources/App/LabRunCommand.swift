@@ -84,14 +84,17 @@ struct LabRunCommand: ParsableCommand {
     settings.count = count
     settings.seed = seed
     settings.keptLogs = keepLogs
-    if let problem = LabBench.wireProblem() {
+    let limits = LabBench.wireProblem().map {
+      "\($0); so all runs are on loopback, where a FIN is there at once and nothing can cross it"
+    }
+    if let limits {
       settings.isOnLoopback = true
-      Terminal.complain(
-        "\(problem); so all runs are on loopback, where a FIN is there at once and nothing can cross it")
+      Terminal.complain(limits)
     }
     let session = LabSession(
       scenarios: scenarios, catalog: catalog, tools: places.tools, scratch: scratch, settings: settings)
-    let (report, signal) = try session.run(runs, parallel: parallel, signals: signals)
+    var (report, signal) = try session.run(runs, parallel: parallel, signals: signals)
+    report.limits = limits
     try write(report)
     if let signal {
       scratch.clear()

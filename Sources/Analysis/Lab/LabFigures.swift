@@ -114,12 +114,14 @@ extension LabReport {
     return parts.joined(separator: ", ")
   }
 
-  /// Requests that Photofinish failed or applied twice, over all runs in which it stood, without those that died with the server.
-  package var photofinishFailures: (requests: Int, failed: Int, twice: Int) {
+  /// What came of the requests of all races in which Photofinish stood, alone or before the server, without failures that died
+  /// with the server.
+  /// - Parameter forgetful: those with a middlebox that forgets connections on the way, where nothing can be proved; else the others.
+  package func photofinishFailures(forgetful: Bool) -> (requests: Int, failed: Int, twice: Int) {
     var sum = (requests: 0, failed: 0, twice: 0)
     for result in results
-    where result.run.proxy?.program == "photofinish" && result.run.traffic == .race
-      && result.run.path.forgetAfter == nil
+    where (result.run.proxy?.program == "photofinish" || result.run.isGuarded) && result.run.traffic == .race
+      && (result.run.path.forgetAfter != nil) == forgetful
     {
       guard let measurement = result.measurement else { continue }
       sum.requests += measurement.sent

@@ -9,6 +9,7 @@ extension LabReport {
       ("machine", .string(machine)),
       ("versions", .object(versions.map { ($0.name, .string($0.text)) })),
       ("foreign_cpu_share", foreignShare.map { .decimal($0, digits: 3) } ?? .null),
+      ("limits", limits.map(JSONText.string) ?? .null),
       ("interrupted", .bool(isInterrupted)),
       ("as_expected", .number(Int64(asExpected))),
       ("differed", .number(Int64(differed))),

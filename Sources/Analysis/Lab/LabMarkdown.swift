@@ -8,12 +8,19 @@ package struct LabMarkdown {
 
   package func text() -> String {
     var text = "# Results of the lab\n\n\(report.answer).\n\n"
-    let own = report.photofinishFailures
+    let own = report.photofinishFailures(forgetful: false)
     if own.requests > 0 {
       text +=
         "Photofinish, in all races in which it stood: \(Display.grouped(own.requests)) requests, \(own.failed) failed "
-      text += "(without those that died with the server), \(own.twice) applied twice.\n\n"
+      text += "(without those that died with the server), \(own.twice) applied twice. "
+      let forgotten = report.photofinishFailures(forgetful: true)
+      if forgotten.requests > 0 {
+        text += "Behind a middlebox that forgets connections, where nothing can be proved: "
+        text += "\(Display.grouped(forgotten.requests)), \(forgotten.failed), \(forgotten.twice). "
+      }
+      text += "\n\n"
     }
+    if let limits = report.limits { text += "\(limits).\n\n" }
     text += "```\n\(report.command)\n```\n\n"
     text += "\(Display.dateAndTime(report.began).prefix(10)), \(report.machine). "
     text += report.versions.map { "\($0.name) \($0.text)" }.joined(separator: ", ") + ".\n\n"

@@ -42,7 +42,7 @@ package struct LabPage {
   }
 
   private var headline: String {
-    let own = report.photofinishFailures
+    let own = report.photofinishFailures(forgetful: false)
     guard own.requests > 0 else { return report.answer }
     let failed = own.failed == 0 ? "none failed" : "\(own.failed) failed"
     let twice = own.twice == 0 ? "none was applied twice" : "\(own.twice) were applied twice"
@@ -53,6 +53,7 @@ package struct LabPage {
     let versions = report.versions.map { "\($0.name) \($0.text)" }.joined(separator: ", ")
     return """
       <p class="\(report.differed > 0 ? "bad" : report.notRun > 0 ? "warn" : "good")">\(Self.escaped(report.answer)).</p>
+      <p class="warn">\(Self.escaped(report.limits.map { "\($0)." } ?? ""))</p>
       <p class="sample">\(Display.dateAndTime(report.began).prefix(10)), \(Self.escaped(report.machine)).
       \(Self.escaped(versions)).</p>
       <pre>\(Self.escaped(report.command))</pre>

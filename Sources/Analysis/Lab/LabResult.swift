@@ -130,6 +130,8 @@ package struct LabReport: Equatable, Sendable {
   package var scenarios: [LabScenario]
   package var results: [LabResult]
   package var isInterrupted = false
+  /// What could not be done on this machine; nil when all could.
+  package var limits: String?
   /// Of the machine's CPU time from first to last run, what programs had that are none of the lab's.
   package var foreignShare: Double?
 

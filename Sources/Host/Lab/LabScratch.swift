@@ -10,11 +10,13 @@ internal import Synchronization
 /// started. In it, `groups` has a line for each process group that was started: its number and its leader's start time.
 package final class LabScratch: Sendable {
   package let path: String
+  /// Where other calls have their folders as well.
+  private let base: String
   private let groups = Mutex<Set<Int32>>([])
   private let made = Mutex<Int>(0)
 
   package init(temporaryFolder: String) throws(LabError) {
-    let base = "\(temporaryFolder)/photofinish-lab-\(getuid())"
+    base = "\(temporaryFolder)/photofinish-lab-\(getuid())"
     try LabFolder.make(base)
     Self.clearLeftovers(in: base)
     path = "\(base)/\(getpid())-\(ProcessTable.startTime(of: getpid()) ?? 0)"
@@ -55,6 +57,8 @@ package final class LabScratch: Sendable {
   package func clear() {
     for group in groups.withLock({ $0 }) { _ = kill(-group, SIGKILL) }
     LabFolder.remove(path)
+    // Fails, as it should, while another lab has a folder in it.
+    _ = rmdir(base)
   }
 
   // MARK: What others left
