@@ -12,7 +12,10 @@ enum LabChart {
     _ rows: [(name: String, values: [Double?])], series: [(style: String, name: String)], label: String,
     highlighted: (String) -> Bool
   ) -> String {
-    let top = max(1, rows.flatMap(\.values).compactMap { $0 }.max() ?? 1)
+    let highest = max(1, rows.flatMap(\.values).compactMap { $0 }.max() ?? 1)
+    // Four marks at numbers that one can read.
+    let steps = [1.0, 2, 5, 10, 20, 25, 50, 75, 100, 125, 150, 200, 250]
+    let top = 4 * (steps.first { 4 * $0 >= highest } ?? highest / 4)
     let (left, width, bar, gap) = (160.0, 460.0, 11.0, 9.0)
     let step = Double(series.count) * (bar + 1) + gap
     let height = Double(rows.count) * step + 22

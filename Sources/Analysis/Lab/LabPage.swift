@@ -263,7 +263,7 @@ package struct LabPage {
     section { margin: 2.2rem 0 0; padding-top: 1.1rem; border-top: 1px solid var(--line); }
     .wide { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(32rem, 100%), 1fr)); gap: 1.2rem 2rem; }
     .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.2rem 1.6rem; margin-top: .8rem; }
-    figure { margin: 0; break-inside: avoid; } figcaption { font-size: .85rem; margin-bottom: .3rem; }
+    figure { margin: 0; max-width: 46rem; break-inside: avoid; } figcaption { font-size: .85rem; margin-bottom: .3rem; }
     svg { width: 100%; height: auto; display: block; overflow: visible; }
     svg text { fill: var(--faint); font: 11.5px system-ui, sans-serif; }
     svg text.strong { fill: var(--ink); font-weight: 700; } svg text.value { fill: var(--ink); font-size: 10.5px; }

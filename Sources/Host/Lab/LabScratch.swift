@@ -57,8 +57,8 @@ package final class LabScratch: Sendable {
   package func clear() {
     for group in groups.withLock({ $0 }) { _ = kill(-group, SIGKILL) }
     LabFolder.remove(path)
-    // Fails, as it should, while another lab has a folder in it.
-    _ = rmdir(base)
+    // Fails, as it should, while another lab has a folder in it. Safe: the path is a NUL-terminated string during the call.
+    _ = unsafe rmdir(base)
   }
 
   // MARK: What others left
