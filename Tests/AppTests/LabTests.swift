@@ -98,6 +98,61 @@ struct LabTests {
     #expect(scratch(temporary).isEmpty)
   }
 
+  /// A proxy that dies in the middle is a row without figures, and the next run is not touched by it.
+  @Test func aProxyThatDiesMidRunIsToldAndTheOthersGoOn() throws {
+    let temporary = try TemporaryDirectory()
+    let folder = try labCopy(
+      temporary,
+      scenario: """
+        title: a proxy dies
+        says: once it has served some requests
+        all: {server: origin idle=never, aim: 300ms, spread: 1ms, count: 80, connections: 4, patience: 2s, methods: [GET]}
+        runs:
+          - {proxy: dying, expect: {failed: 0}}
+          - {proxy: photofinish, expect: {failed: 0}}
+        """)
+    // Serves for three seconds; the run takes longer.
+    try LabFolder.write(
+      """
+      title: Dying
+      command: [sh, -c, '"$0" serve --listen "$1" --upstream "$2" & P=$!; sleep 3; kill -9 $P; echo fatal error >&2; exit 9', "@photofinish@",
+        "@listen@", "http://@upstream@"]
+      variants: {default: {says: x}}
+
+      """, to: folder + "/proxies/dying.yaml")
+    let run = try lab("run", "sample", "--lab-folder", folder, "--parallel", "1", temporary: temporary)
+    #expect(run.status == 3, "\(run.output)")
+    #expect(run.output.contains("dying ended with status 9: "), "\(run.output)")
+    #expect(run.output.contains("1 as expected, 1 not run"))
+    #expect(scratch(temporary).isEmpty)
+  }
+
+  /// Without TUN devices everything is on loopback, and says so.
+  @Test func aKernelWithoutTunnelsIsTold() throws {
+    let temporary = try TemporaryDirectory()
+    let folder = try labCopy(
+      temporary,
+      scenario: """
+        title: on loopback
+        says: the origin keeps its connections
+        all: {server: origin idle=never, aim: 10ms, spread: 1ms, count: 4, connections: 4, methods: [GET]}
+        runs:
+          - {proxy: photofinish, expect: {failed: 0, twice: 0}}
+        """)
+    let (output, json) = (temporary.path + "/output", temporary.path + "/results.json")
+    let process = try ChildProcess(
+      [
+        "unshare", "--mount", "sh", "-c", "mount --bind /dev/null /dev/net/tun && exec \"$0\" \"$@\"",
+        BuiltProgram.photofinish, "lab", "run", "sample", "--lab-folder", folder, "--json", json,
+      ], environment: ["TMPDIR": temporary.path], output: .file(path: output))
+    let status = try #require(process.wait(atMost: .seconds(120)), "it did not end")
+    let text = BuiltProgram.text(ofFile: output) ?? ""
+    #expect(status == 0, "\(text)")
+    #expect(text.contains("so all runs are on loopback"), "\(text)")
+    #expect(LabFolder.text(of: json)?.contains("\"limits\":\"making a TUN device") == true)
+    #expect(LabFolder.names(in: temporary.path).filter { $0.hasPrefix("photofinish-lab-") } == [])
+  }
+
   @Test func wrongNamesAndFilesAreToldBeforeAnythingRuns() throws {
     let temporary = try TemporaryDirectory()
     let unknown = try lab("run", "no-such-scenario", temporary: temporary)
@@ -129,7 +184,8 @@ struct LabTests {
     process.signal(9)
     _ = process.wait(atMost: .seconds(60))
     #expect(!scratch(temporary).isEmpty, "the run had not begun")
-    // Workers of nginx outlive their master.
+    // The kernel has ended the programs with the lab; its files are what is left.
+    #expect(waitUntil { members(of: groups).isEmpty }, "still there: \(members(of: groups))")
     let doctor = try lab("doctor", temporary: temporary)
     #expect(doctor.output.contains("Proxies"))
     #expect(scratch(temporary).isEmpty)
