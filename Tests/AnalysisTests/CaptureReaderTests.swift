@@ -100,6 +100,15 @@ import Testing
     #expect(collector.contents == [[1, 2, 3, 4]])
   }
 
+  /// As some old Linux distributions write it: eight more bytes before each packet.
+  @Test(arguments: [true, false]) func readsModifiedPcap(_ bigEndian: Bool) throws {
+    var bytes = CaptureReaderTests.pcap(bigEndian: bigEndian, magic: 0xa1b2_cd34, fraction: 7)
+    bytes.insert(contentsOf: [9, 9, 9, 9, 9, 9, 9, 9], at: 40)
+    let (collector, _) = try CaptureReaderTests.read(bytes + bytes[24...])
+    #expect(collector.contents == [[1, 2, 3, 4], [1, 2, 3, 4]])
+    #expect(collector.packets.first?.time == Instant(nanoseconds: 100_000_007_000))
+  }
+
   @Test(arguments: [true, false]) func readsPcapngWithSeveralInterfaces(_ bigEndian: Bool) throws {
     var writer = Writer(isBigEndian: bigEndian)
     writer.section()

@@ -63,7 +63,9 @@ import Testing
 
   // MARK: Input
 
-  @Test(arguments: ["gzip -c", "zstd -q -c", "cat"]) func packedCapturesAndPipesAreRead(_ packer: String) throws {
+  @Test(arguments: [
+    "gzip -c", "zstd -q -c", "cat", #"printf '\x50\x2a\x4d\x18\x04\0\0\0abcd'; zstd -q -c"#,
+  ]) func packedCapturesAndPipesAreRead(_ packer: String) throws {
     let plain = try run("capture --verdicts crossing-fin.client.pcap")
     let packed = try run("capture --verdicts - < <(\(packer) crossing-fin.client.pcap)")
     #expect(packed.text == plain.text)

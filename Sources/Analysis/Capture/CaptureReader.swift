@@ -106,11 +106,11 @@ package struct CaptureReader: ~Copyable {
   private mutating func readPcapRecord(
     _ header: PcapHeader, into sink: inout some PacketSink & ~Copyable
   ) throws(CaptureError) -> Int {
-    guard pending.count >= 16 else { return 0 }
+    guard pending.count >= header.recordHeader else { return 0 }
     let captured = pending.readable.number32(at: 8, bigEndian: header.isBigEndian)
     let wire = pending.readable.number32(at: 12, bigEndian: header.isBigEndian)
     guard captured <= CaptureReader.maximumPacket else { throw .packetTooLong(offset: position, length: captured) }
-    let end = 16 + Int(captured)
+    let end = header.recordHeader + Int(captured)
     guard pending.count >= end else { return 0 }
     frames += 1
     let bytes = pending.readable
@@ -120,7 +120,7 @@ package struct CaptureReader: ~Copyable {
     // A wire length below the captured one is damage of the field only; the captured bytes are there.
     let packet = CapturePacket(
       frame: frames, time: time, wireLength: max(Int(wire), Int(captured)), link: header.link)
-    sink.packetRead(packet, bytes: bytes.extracting(16..<end))
+    sink.packetRead(packet, bytes: bytes.extracting(header.recordHeader..<end))
     return end
   }
 

@@ -67,6 +67,8 @@ package final class Connection {
   var older: Int = -1
   var newer: Int = -1
   var slot: Int = -1
+  /// What the table has counted of ``footprint``.
+  var countedBytes = 0
 
   init(
     number: Int, trace: Int, client: Endpoint, server: Endpoint, rolesAreKnown: Bool, frame: Int64, time: Instant

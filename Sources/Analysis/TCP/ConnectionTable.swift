@@ -2,11 +2,14 @@ package import Core
 
 /// The connections of one trace that are still open, and the ends of those that were.
 ///
-/// Memory grows with open connections, up to ``maximumOpen``: about 3 KiB each, and more while packets are missing. Beyond
-/// that the connection that was quiet for longest is given up and judged with what is known of it.
+/// Memory grows with open connections, up to ``maximumOpen``: about 4 KiB each, and more while packets are missing or requests
+/// wait, up to ``maximumHeldBytes`` for all together. Beyond either the connection that was quiet for longest is given up and
+/// judged with what is known of it.
 package struct ConnectionTable {
   /// Connections that are followed at once.
   package static let maximumOpen = 131_072
+  /// Bytes that all connections together hold besides their fixed size: behind holes, in unfinished heads, of open requests.
+  package static let maximumHeldBytes = 256 << 20
   /// How long, in the capture's time, a closed connection is kept for what still belongs to it.
   package static let linger = Nanoseconds.seconds(10)
   /// Closed connections that are kept for that long; beyond it the first closed goes at once.
@@ -36,6 +39,8 @@ package struct ConnectionTable {
 
   private let trace: Int
   private let limit: Int
+  private let heldLimit: Int
+  package private(set) var heldBytes = 0
   private let linger: Nanoseconds
   private var slots: [Connection?] = []
   private var freeSlots: [Int] = []
@@ -52,10 +57,12 @@ package struct ConnectionTable {
   package private(set) var givenUp = 0
 
   package init(
-    trace: Int, maximumOpen: Int = ConnectionTable.maximumOpen, linger: Nanoseconds = ConnectionTable.linger
+    trace: Int, maximumOpen: Int = ConnectionTable.maximumOpen, linger: Nanoseconds = ConnectionTable.linger,
+    maximumHeldBytes: Int = ConnectionTable.maximumHeldBytes
   ) {
     self.trace = trace
     limit = maximumOpen
+    heldLimit = maximumHeldBytes
     self.linger = linger
   }
 
@@ -81,6 +88,7 @@ package struct ConnectionTable {
     touch(connection)
     let wasClosed = connection.closedAt != nil
     connection.take(segment, bytes: bytes, frame: frame, time: time, events: &events)
+    weigh(connection, ended: ended)
     if !wasClosed, connection.closedAt != nil {
       closed.append(
         Closed(slot: connection.slot, number: connection.number, due: time.advanced(by: linger)))
@@ -125,6 +133,18 @@ package struct ConnectionTable {
   }
 
   // MARK: -
+
+  /// Counts what a connection holds now, and gives others up while that is too much.
+  private mutating func weigh(_ connection: Connection, ended: (Connection) -> Void) {
+    let footprint = connection.footprint
+    heldBytes += footprint - connection.countedBytes
+    connection.countedBytes = footprint
+    while heldBytes > heldLimit, oldest >= 0, let victim = slots[oldest], victim !== connection {
+      givenUp += 1
+      remove(victim, key: ConnectionTable.key(of: victim))
+      ended(victim)
+    }
+  }
 
   private mutating func add(
     _ segment: TCPSegment, key: Key, frame: Int64, time: Instant, ended: (Connection) -> Void
@@ -173,6 +193,8 @@ package struct ConnectionTable {
   }
 
   private mutating func remove(_ connection: Connection, key: Key) {
+    heldBytes -= connection.countedBytes
+    connection.countedBytes = 0
     unlink(connection)
     index[key] = nil
     slots[connection.slot] = nil

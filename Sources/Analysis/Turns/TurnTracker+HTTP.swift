@@ -10,6 +10,8 @@ extension TurnTracker {
       case .began(let start):
         index = start
         beginExchange(at: offset + Int64(start), mark: mark, events: &events)
+        // Too many wait for their answers: the next segment that starts a message is looked at again.
+        if case .lost = clientReader.state { break reading }
       case .head(let head, let next):
         index = next
         takeRequestHead(head)

@@ -68,8 +68,10 @@ extension Judge {
       if let acknowledges = reset.mark.acknowledges { return acknowledges <= exchange.start }
       return reset.offset >= least && reset.offset <= min(offset, exchange.mostAcknowledged ?? offset)
     }
+    let sent = segmentsSent(from: exchange)
+    let wasFirst = sent <= 1 || sent <= connection.serverStream.resets.count { $0.mark.acknowledges == nil }
     var finding = Finding(
-      kind: .crossingFIN, confidence: beginningIsOpen(exchange) == nil ? .proved : .likely,
+      kind: .crossingFIN, confidence: beginningIsOpen(exchange) == nil && wasFirst ? .proved : .likely,
       summary:
         "\(described(exchange)) crossed the server's FIN\(idleText(exchange)); the server never received it")
     if let proof {
@@ -103,8 +105,19 @@ extension Judge {
       finding.missing = ["what was said before: a close that had been announced would make it close-ignored"]
     }
     if let open = beginningIsOpen(exchange) { finding.missing.append(open) }
+    if proof != nil, !wasFirst {
+      finding.missing.append(
+        "a reset for each of the \(sent) segments that were sent: one behind the first can have caused the reset, when a server "
+          + "that had shut down only its sending side took the first and closed before it acknowledged it")
+    }
     return wrap(
       finding, exchange: exchange, time: exchange.first, duration: duration(exchange, proof?.mark ?? fin))
+  }
+
+  /// Segments with data that the client sent from the beginning of a request on. Each finds no socket, or one that takes it.
+  func segmentsSent(from exchange: Exchange) -> Int {
+    connection.turns.pending.filter { $0.number >= exchange.number }.map { $0.pieces + $0.retransmissions }
+      .reduce(0, +)
   }
 
   func wasRepeated(_ exchange: Exchange) -> Bool {

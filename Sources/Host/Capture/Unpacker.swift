@@ -12,11 +12,16 @@ struct Unpacker: ~Copyable {
     init?(firstBytes: [UInt8]) {
       if firstBytes.starts(with: [0x1f, 0x8b]) {
         self = .gzip
-      } else if firstBytes.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
+      } else if firstBytes.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) || Packing.isSkippableFrame(firstBytes) {
         self = .zstd
       } else {
         return nil
       }
+    }
+
+    /// What zstd may have in front of its data (RFC 8878 section 3.1.2): parallel packers write an index there.
+    private static func isSkippableFrame(_ bytes: [UInt8]) -> Bool {
+      bytes.count >= 4 && bytes[0] & 0xf0 == 0x50 && bytes[1...3].elementsEqual([0x2a, 0x4d, 0x18])
     }
   }
 
