@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 union control {
@@ -96,6 +99,46 @@ int32_t pf_peer_process(int32_t socket) {
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.pid : -errno;
 }
 
+/* Runs in a child of this process, so it allocates nothing. What it starts comes under the first process when that child ends. */
+static int32_t start(char *const *arguments, char *const *environment) {
+  posix_spawnattr_t attributes;
+  int code = posix_spawnattr_init(&attributes);
+  if (code != 0) return -code;
+  sigset_t none, standard;
+  sigemptyset(&none);
+  sigemptyset(&standard);
+  sigaddset(&standard, SIGPIPE);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &standard);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  pid_t process = -1;
+  code = posix_spawnp(&process, arguments[0], NULL, &attributes, arguments, environment);
+  posix_spawnattr_destroy(&attributes);
+  return code == 0 ? process : -code;
+}
+
+/* Has a child start the program, tell its number, and end. */
+static int32_t start_detached(char *const *arguments, char *const *environment) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+  pid_t child = fork();
+  if (child == 0) {
+    int32_t result = start(arguments, environment);
+    _exit(write(ends[1], &result, sizeof result) == sizeof result ? 0 : 1);
+  }
+  int32_t result = child < 0 ? -errno : -ECHILD;
+  close(ends[1]);
+  if (child > 0) {
+    ssize_t count;
+    do count = read(ends[0], &result, sizeof result);
+    while (count < 0 && errno == EINTR);
+    if (count != sizeof result) result = -ECHILD;
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+  }
+  close(ends[0]);
+  return result;
+}
+
 int32_t pf_start_successor(char *const *arguments, const char *left_out) {
   size_t count = 0;
   while (environ[count]) count++;
@@ -104,22 +147,18 @@ int32_t pf_start_successor(char *const *arguments, const char *left_out) {
   size_t kept = 0;
   for (size_t index = 0; index < count; index++)
     if (strncmp(environ[index], left_out, strlen(left_out)) != 0) environment[kept++] = environ[index];
-  posix_spawnattr_t attributes;
-  int code = posix_spawnattr_init(&attributes);
-  if (code != 0) {
-    free(environment);
-    return -code;
-  }
-  sigset_t none, standard;
-  sigemptyset(&none);
-  sigemptyset(&standard);
-  sigaddset(&standard, SIGPIPE);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &standard);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  pid_t child = -1;
-  code = posix_spawnp(&child, arguments[0], NULL, &attributes, arguments, environment);
+  int32_t result = start_detached(arguments, environment);
   free(environment);
-  posix_spawnattr_destroy(&attributes);
-  return code == 0 ? child : -code;
+  return result;
+}
+
+int32_t pf_process_has_ended(int32_t process) {
+  /* It is this process's child after all when this is the first process of a container. */
+  if (waitpid(process, NULL, WNOHANG) == process) return 1;
+  int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
+  if (descriptor < 0) return errno == ESRCH;
+  struct pollfd end = {.fd = descriptor, .events = POLLIN};
+  int count = poll(&end, 1, 0);
+  close(descriptor);
+  return count == 1;
 }

@@ -16,6 +16,9 @@ package final class Successor: Sendable {
   package func tookOver(_ process: Int32) { replacedBy.withLock { $0 = process } }
 
   /// Starts the program with `arguments`, the first of which names it, and waits until it has taken over.
+  ///
+  /// It is no child of this process, but of the service manager, which could not see when a grandchild ends, and so would kill it at
+  /// once where it should wait for it.
   package func start(_ arguments: [String]) -> Result<Int32, ControlChannel.Failure> {
     let process = Self.spawn(arguments)
     guard process > 0 else {
@@ -24,11 +27,10 @@ package final class Successor: Sendable {
     }
     let deadline = MonotonicClock.now.advanced(by: Self.patience)
     while replacedBy.withLock({ $0 }) != process {
-      let status = pf_process_reap(process)
-      if status != -EAGAIN {
+      if pf_process_has_ended(process) != 0 {
         return .failure(
           ControlChannel.Failure(
-            "the new process ended with \(status) before it served; its lines in the log say why. The old one goes on"))
+            "the new process ended before it served; its lines in the log say why. The old one goes on"))
       }
       guard MonotonicClock.now < deadline else {
         _ = kill(process, SIGTERM)

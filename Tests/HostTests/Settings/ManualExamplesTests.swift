@@ -45,8 +45,11 @@ struct ManualExamplesTests {
   }
 
   @Test func areFound() {
-    #expect(Self.examples.count >= 7)
-    #expect(Set(Self.examples.map(\.page)).isSuperset(of: ["settings.md", "behind.md", "retry.md", "sticky.md"]))
+    #expect(Self.examples.count >= 20)
+    #expect(
+      Set(Self.examples.map(\.page)).isSuperset(of: [
+        "settings.md", "behind.md", "retry.md", "sticky.md", "routing.md", "balancing.md",
+      ]))
   }
 
   /// Where a block shows a part of a file, the rest is what every file needs.

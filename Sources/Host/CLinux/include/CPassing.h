@@ -34,4 +34,7 @@ int32_t pf_peer_process(int32_t socket);
 // signals unblocked. Its process ID.
 int32_t pf_start_successor(char *const *arguments, const char *left_out);
 
+// It is a child of the first process, and not of this one. 1 when it has ended, else 0.
+int32_t pf_process_has_ended(int32_t process);
+
 #endif
