@@ -18,6 +18,9 @@ struct LabScreen {
   /// Rows are shown in the order of the list, whichever run ends first.
   private var shown = 0
   private var lastScenario: String?
+  /// Between two pictures of the progress; requests end by the thousand in a second.
+  private static let pause = Nanoseconds.milliseconds(100)
+  private var lastDrawn: Instant?
   /// Lines that are to be overwritten.
   private var liveLines = 0
 
@@ -33,10 +36,16 @@ struct LabScreen {
   mutating func begin() { Terminal.write(table.columns + "\n") }
 
   mutating func show(_ event: LabQueue.Event) {
+    if case .progressed(let index, let requests) = event {
+      underWay[index] = requests
+      let now = MonotonicClock.now
+      if let lastDrawn, now.since(lastDrawn) < Self.pause { return }
+      lastDrawn = now
+    }
     var text = erased()
     switch event {
     case .began(let index): underWay[index] = 0
-    case .progressed(let index, let requests): underWay[index] = requests
+    case .progressed: break
     case .ended(let index, let result):
       underWay[index] = nil
       ended[index] = result

@@ -1,9 +1,9 @@
-internal import Core
+package import Core
 
 /// The idle ages at which a server closes connections. They are made idle as a race makes them, all at once: many servers look
 /// at their connections only now and then, and the last request is what sets the time of that look. Servers whose looks come at
 /// times of their own show it from one burst to the next.
-struct IdleRange: Equatable, Sendable {
+package struct IdleRange: Equatable, Sendable {
   private static let connections = 12
   /// Bursts, and the pauses before them.
   private static let pauses: [Nanoseconds] = [.zero, .milliseconds(310), .milliseconds(370)]
@@ -11,8 +11,10 @@ struct IdleRange: Equatable, Sendable {
   private static let enough = Nanoseconds.seconds(10)
   private static let patience = Nanoseconds.seconds(400)
 
-  let shortest: Nanoseconds
-  let longest: Nanoseconds
+  /// The age in the middle: on a busy machine some are seen late, and those must not move it.
+  package let middle: Nanoseconds
+  /// By how much the middle third of the ages differs from it.
+  package let deviation: Nanoseconds
 
   init(of address: SocketAddress) throws {
     var ages: [Nanoseconds] = []
@@ -20,9 +22,14 @@ struct IdleRange: Equatable, Sendable {
       pause(span)
       ages += try Self.burst(address)
     }
-    ages.sort()
-    shortest = ages[0]
-    longest = ages[ages.count - 1]
+    self.init(ages: ages)
+  }
+
+  /// - Parameter ages: at least one.
+  package init(ages: [Nanoseconds]) {
+    let ages = ages.sorted()
+    middle = ages[ages.count / 2]
+    deviation = (ages[(2 * ages.count - 1) / 3] - ages[ages.count / 3]) / 2
   }
 
   /// From the answer's arrival to the FIN's, which is the server's own time, since both have travelled as far.
@@ -43,8 +50,4 @@ struct IdleRange: Equatable, Sendable {
     }
     return ages
   }
-
-  var middle: Nanoseconds { (shortest + longest) / 2 }
-  /// By how much an age may differ from the middle.
-  var deviation: Nanoseconds { (longest - shortest) / 2 }
 }
