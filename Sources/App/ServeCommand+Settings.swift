@@ -23,7 +23,8 @@ extension ServeCommand {
   }
 
   /// Takes over what the file says now, with the same flags. Settings that are refused change nothing.
-  func reload(_ proxy: Proxy, _ level: ControlLogLevel, _ log: Logger) -> ReloadOutcome {
+  func reload(_ proxy: Proxy, _ logs: ServeLogs) -> ReloadOutcome {
+    let log = logs.log
     guard let settingsFile else {
       return ReloadOutcome(
         isSuccess: false,
@@ -39,13 +40,12 @@ extension ServeCommand {
       return ReloadOutcome(isSuccess: false, lines: errors.lines + [refusal])
     case .success(let loaded):
       warn(loaded, log)
-      do throws(Proxy.StartError) {
-        var notes = try proxy.reload(loaded.settings)
+      do {
         let settings = loaded.settings
-        if settings.logs.level != before.logs.level { level.level = settings.logs.level.logLevel }
-        var logs = settings.logs
-        logs.level = before.logs.level
-        if logs != before.logs { notes.append("logs: changes are taken up at the next start or upgrade") }
+        let opened = try logs.open(settings.logs)
+        var notes = try proxy.reload(settings)
+        try logs.adopt(opened)
+        if settings.logs.level != before.logs.level { logs.level.level = settings.logs.level.logLevel }
         if settings.control != before.control { notes.append("control: is taken up at the next start or upgrade") }
         for note in notes { log.notice("\(note)") }
         log.info("\(settingsFile) is taken over")
@@ -53,8 +53,8 @@ extension ServeCommand {
           isSuccess: true,
           lines: loaded.warningLines + notes)
       } catch {
-        log.error("\(refusal): \(error.description)")
-        return ReloadOutcome(isSuccess: false, lines: ["\(refusal): \(error.description)"])
+        log.error("\(refusal): \(error)")
+        return ReloadOutcome(isSuccess: false, lines: ["\(refusal): \(error)"])
       }
     }
   }

@@ -82,7 +82,7 @@ struct ServeCommand: ParsableCommand {
     }
     try ServeOptions.within(1...1_024, threads, "--threads")
     if logs.accessLogFile != nil, settingsFile == nil, logs.accessLog ?? .off == .off {
-      throw ValidationError("--access-log-file without --access-log; add --access-log json or text")
+      throw ValidationError("--access-log-file without --access-log; add --access-log json or another form")
     }
   }
 
@@ -115,23 +115,16 @@ struct ServeCommand: ParsableCommand {
       throw ExitCode(1)
     }
     let settings = loaded.settings
-    let errors: LogWriter
-    var access: LogWriter?
+    let logs: ServeLogs
     do {
-      errors = try LogWriter(number: 2)
-      if settings.logs.access != .off {
-        access = try settings.logs.accessPath.map { try LogWriter(path: $0) } ?? LogWriter(number: 1)
-      }
+      logs = try ServeLogs(settings.logs)
     } catch {
       throw CannotStart(description: "\(error)")
     }
-    let level = ControlLogLevel(settings.logs.level.logLevel)
-    let handler = ControlLogHandler(writer: errors, level: level)
-    let log = Logger(label: "photofinish") { [handler] _ in handler }
-    warn(loaded, log)
-    let run = try ServeRun(self, log: log, level: level, errors: errors, access: access)
+    warn(loaded, logs.log)
+    let run = try ServeRun(self, logs)
     try run.start(settings, passed: passed)
-    log.info("\(Self.greeting(run.proxy, demo: demo))")
+    logs.log.info("\(Self.greeting(run.proxy, demo: demo))")
     run.serve()
   }
 

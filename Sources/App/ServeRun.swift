@@ -16,9 +16,7 @@ final class ServeRun {
 
   private let command: ServeCommand
   private let log: Logger
-  private let level: ControlLogLevel
-  private let errors: LogWriter
-  private let access: LogWriter?
+  private let logs: ServeLogs
   private let events: Inbox<Event>
   private let successor = Successor()
   private var started: (proxy: Proxy, control: ProxyControl)?
@@ -26,14 +24,10 @@ final class ServeRun {
   private var notifier: ServiceNotifier?
   private var isEnding = false
 
-  init(
-    _ command: ServeCommand, log: Logger, level: ControlLogLevel, errors: LogWriter, access: LogWriter?
-  ) throws {
+  init(_ command: ServeCommand, _ logs: ServeLogs) throws {
     self.command = command
-    self.log = log
-    self.level = level
-    self.errors = errors
-    self.access = access
+    self.logs = logs
+    log = logs.log
     events = try Inbox()
   }
 
@@ -58,12 +52,12 @@ final class ServeRun {
     }
     let proxy: Proxy
     do throws(Proxy.StartError) {
-      proxy = try Proxy(settings: settings, log: log, accessLog: access, inherited: inherited)
+      proxy = try Proxy(settings: settings, log: log, accessLog: logs.access, inherited: inherited)
     } catch {
       throw CannotStart(description: error.description)
     }
     let control = ProxyControl(
-      proxy, version: Photofinish.configuration.version, level: level, log: log, deeds: deeds(settings))
+      proxy, version: Photofinish.configuration.version, level: logs.level, log: log, deeds: deeds(settings))
     started = (proxy, control)
     if let path = settings.control {
       do throws(ControlServer.StartError) {
@@ -155,8 +149,8 @@ final class ServeRun {
     watchSignals()
     while true {
       switch events.next() {
-      case .signal(.report): errors.write((proxy.dump() + control.history.lines()).joined(separator: "\n"))
-      case .signal(.reopenLogs): reopenLogs()
+      case .signal(.report): logs.errors.write((proxy.dump() + control.history.lines()).joined(separator: "\n"))
+      case .signal(.reopenLogs): logs.reopen()
       case .signal(.reload):
         let outcome = reload()
         // What is wrong with a file is in the log already.
@@ -173,7 +167,7 @@ final class ServeRun {
 
   /// A second signal to terminate ends the process wherever it is, also when something above takes its time.
   private func watchSignals() {
-    let (events, log, errors) = (events, log, errors)
+    let (events, log, errors) = (events, log, logs.errors)
     let watch: @Sendable () -> Void = {
       var terminations = 0
       while true {
@@ -199,18 +193,9 @@ final class ServeRun {
   private func reload() -> ReloadOutcome {
     notifier?.reloading()
     defer { notifier?.ready(summary) }
-    let outcome = command.reload(proxy, level, log)
+    let outcome = command.reload(proxy, logs)
     control.history.note(outcome)
     return outcome
-  }
-
-  private func reopenLogs() {
-    do {
-      try access?.reopen()
-      log.info("logs are opened anew")
-    } catch {
-      log.error("the access log cannot be opened anew, the old file stays in use: \(error)")
-    }
   }
 
   // MARK: - Ending
@@ -230,13 +215,12 @@ final class ServeRun {
   private func end() {
     guard !isEnding else { return }
     isEnding = true
-    let (proxy, log, access, errors, server) = (proxy, log, access, errors, server)
+    let (proxy, logs, server) = (proxy, logs, server)
     let end: @Sendable () -> Void = {
       proxy.waitForEnd()
       server?.finish()
-      log.info("stopped")
-      access?.flush()
-      errors.flush()
+      logs.log.info("stopped")
+      logs.flush()
       // Not `exit`: nothing is to be torn down under threads that still run.
       _exit(0)
     }

@@ -38,6 +38,7 @@ package final class Proxy: Sendable {
   /// The sockets that the service manager has passed; settings name them.
   let managed: [InheritedListener]
   let log: Logger
+  private let accessLog: LogWriter?
   let ended: Wakeup
 
   /// Binds every listener, then starts one thread a worker. When this returns, connections are accepted.
@@ -47,6 +48,7 @@ package final class Proxy: Sendable {
     settings: ProxySettings, log: Logger, accessLog: LogWriter?, inherited: [InheritedListener] = []
   ) throws(StartError) {
     self.log = log
+    self.accessLog = accessLog
     managed = inherited.filter(\.isManaged)
     let descriptorLimit = Machine.raiseDescriptorLimit()
     // The rest is for upstream connections, listeners and logs. Where descriptors are scarce every client may need a
@@ -176,6 +178,7 @@ package final class Proxy: Sendable {
     }
     var sum = Counters()
     for report in reports { sum.add(report.counters) }
-    return names.dump() + lines + sum.lines()
+    let lost = accessLog.map { ["photofinish_access_log_lines_lost_total \($0.droppedCount)"] } ?? []
+    return names.dump() + lines + sum.lines() + lost
   }
 }

@@ -5,133 +5,261 @@ internal import Synchronization
 
 /// Writes lines to a descriptor from a thread of its own, so that no event loop ever waits for a disk or a pipe.
 ///
-/// What does not fit into the queue is dropped and counted; the next line that fits says how many were lost.
+/// What does not fit into the queue, or cannot be written, is dropped and counted, and said once until writing goes well again.
 package final class LogWriter: Sendable {
   /// Bytes that may wait to be written.
   package static let queueLimit = 8 << 20
 
-  private struct Queue {
-    var lines: [[UInt8]] = []
-    var bytes = 0
-    var dropped: UInt64 = 0
-    /// Of the dropped ones, how many the log itself has told of.
-    var told: UInt64 = 0
-    /// The writer is inside `write(2)` with lines that it took from the queue.
-    var isWriting = false
+  /// Where lines go.
+  package enum Destination: Sendable, Hashable {
+    case standardOutput, standardError
+    /// Appended to; made when it is not there.
+    case file(path: String)
+    case nowhere
   }
 
-  private let queue = Mutex(Queue())
-  private let wakeup: Wakeup
-  private let target: Int32
-  private let path: String?
-
-  /// - Parameters:
-  ///   - number: an open descriptor that outlives the writer; standard output or error.
-  package init(number: Int32) throws(SystemError) {
-    wakeup = try Wakeup(isBlocking: true)
-    target = number
-    path = nil
-    try startThread()
+  /// What a writer has to tell about itself.
+  package enum Event: Sendable, Equatable {
+    /// Lines are lost from now on. `reason` is a part of a sentence.
+    case failed(reason: String)
+    /// Lines are written again, after so many were lost.
+    case recovered(linesLost: UInt64)
   }
 
-  /// Appends to the file at `path`, which is made when it is not there.
-  package init(path: String) throws(SystemError) {
-    wakeup = try Wakeup(isBlocking: true)
-    target = try Self.openFile(path)
-    self.path = path
-    try startThread()
+  /// A destination that is open and not yet written to.
+  package struct Opened: ~Copyable {
+    package let destination: Destination
+    fileprivate let descriptor: Descriptor
+
+    package init(_ destination: Destination) throws(SystemError) {
+      self.destination = destination
+      switch destination {
+      case .standardOutput: descriptor = try Self.duplicate(1)
+      case .standardError: descriptor = try Self.duplicate(2)
+      case .file(let path): descriptor = try Self.open(path)
+      case .nowhere: descriptor = try Self.open("/dev/null")
+      }
+    }
+
+    /// A number of its own, so that it can be replaced without closing the program's.
+    private static func duplicate(_ number: Int32) throws(SystemError) -> Descriptor {
+      let copy = fcntl(number, F_DUPFD_CLOEXEC, 3)
+      guard copy >= 0 else { throw SystemError("dup \(number == 1 ? "standard output" : "standard error")", errno) }
+      return Descriptor(owning: copy)
+    }
+
+    private static func open(_ path: String) throws(SystemError) -> Descriptor {
+      // Not to wait for the reader of a named pipe: without one it cannot be opened.
+      let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK
+      // Safe: the path is a NUL-terminated copy during the call.
+      let number = unsafe Glibc.open(path, flags, 0o644)
+      guard number >= 0 else { throw SystemError("open '\(path)'", errno) }
+      return Descriptor(owning: number)
+    }
   }
+
+  private let core: LogQueue
+  private let current: Mutex<Destination>
+
+  /// - Parameter told: called on any thread, at most twice for each spell of trouble.
+  package init(
+    _ opened: consuming Opened, told: @escaping @Sendable (Event) -> Void = { _ in }
+  ) throws(SystemError) {
+    current = Mutex(opened.destination)
+    core = try LogQueue(opened.descriptor, limit: Self.queueLimit, told: told)
+    try Thread.start(named: "log") { [core] in core.run() }
+  }
+
+  package convenience init(
+    to destination: Destination, told: @escaping @Sendable (Event) -> Void = { _ in }
+  ) throws(SystemError) {
+    try self.init(Opened(destination), told: told)
+  }
+
+  /// The thread writes what is there, and ends.
+  deinit { core.close() }
 
   /// Lines that were dropped since the start.
-  package var droppedCount: UInt64 { queue.withLock { $0.dropped } }
+  package var droppedCount: UInt64 { core.droppedCount }
+
+  package var destination: Destination { current.withLock { $0 } }
 
   /// Queues whole lines, each with its line end.
-  package func write(_ lines: [UInt8]) {
-    guard !lines.isEmpty else { return }
-    let wasEmpty = queue.withLock { queue in
-      guard queue.bytes + lines.count <= Self.queueLimit else {
-        queue.dropped += UInt64(lines.count { $0 == 0x0a })
-        return false
-      }
-      let wasEmpty = queue.lines.isEmpty
-      queue.lines.append(lines)
-      queue.bytes += lines.count
-      return wasEmpty
-    }
-    if wasEmpty { wakeup.signal() }
-  }
+  package func write(_ lines: [UInt8]) { core.add(lines) }
 
-  package func write(_ line: String) {
-    write(Array(line.utf8) + [0x0a])
-  }
+  package func write(_ line: String) { write(Array(line.utf8) + [0x0a]) }
 
   /// Opens the file anew, as after a rotation; the old one stays in use when that fails.
   package func reopen() throws(SystemError) {
-    guard let path else { return }
-    let fresh = Descriptor(owning: try Self.openFile(path))
-    // The number stays the same and is never free in between: the writing thread may be about to use it.
-    let code = pf_duplicate_over(fresh.number, target)
-    guard code >= 0 else { throw SystemError("dup3", -code) }
+    let destination = destination
+    guard case .file = destination else { return }
+    try replace(Opened(destination))
+  }
+
+  /// Lines go to another place from now on; those that are still queued, too.
+  package func replace(_ opened: consuming Opened) throws(SystemError) {
+    try core.replaceTarget(opened.descriptor)
+    current.withLock { $0 = opened.destination }
   }
 
   /// Waits until everything queued so far is written, at most `patience`.
   package func flush(atMost patience: Nanoseconds = .seconds(2)) {
     let deadline = MonotonicClock.now.advanced(by: patience)
     while MonotonicClock.now < deadline {
-      if queue.withLock({ $0.lines.isEmpty && !$0.isWriting }) { return }
+      if core.isDrained { return }
       usleep(1_000)
     }
   }
+}
 
-  private static func openFile(_ path: String) throws(SystemError) -> Int32 {
-    // Safe: the path is a NUL-terminated copy during the call.
-    let number = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard number >= 0 else { throw SystemError("open '\(path)'", errno) }
-    return number
+/// What a ``LogWriter`` shares with its thread.
+private final class LogQueue: Sendable {
+  private struct State {
+    var lines: [[UInt8]] = []
+    var bytes = 0
+    var dropped: UInt64 = 0
+    /// Lines lost since writing last went well; nil: it goes well.
+    var lostInTrouble: UInt64?
+    /// The thread is writing lines that it took from the queue.
+    var isWriting = false
+    var isClosed = false
   }
 
-  private func startThread() throws(SystemError) {
-    try Thread.start(named: "log") { [self] in run() }
+  private let state = Mutex(State())
+  private let wakeup: Wakeup
+  private let target: Descriptor
+  private let piece: Atomic<Int>
+  private let wentWell = Atomic(true)
+  /// The last line was written in part only: the next one is not to hang on it.
+  private let isWithinLine = Atomic(false)
+  private let limit: Int
+  private let told: @Sendable (LogWriter.Event) -> Void
+
+  init(
+    _ target: consuming Descriptor, limit: Int, told: @escaping @Sendable (LogWriter.Event) -> Void
+  ) throws(SystemError) {
+    wakeup = try Wakeup(isBlocking: true)
+    self.target = target
+    self.limit = limit
+    self.told = told
+    piece = Atomic(Self.piece(of: self.target))
   }
 
-  private func run() {
-    while true {
-      wakeup.waitOne()
-      let (lines, lost) = queue.withLock { queue in
-        let lines = queue.lines
-        let lost = queue.dropped - queue.told
-        queue.told = queue.dropped
-        queue.lines = []
-        queue.bytes = 0
-        queue.isWriting = !lines.isEmpty
-        return (lines, lost)
-      }
-      for line in lines { writeAll(line) }
-      if lost > 0 { writeAll(Array("\(lost) log lines were lost: they came faster than they could be written\n".utf8)) }
-      queue.withLock { $0.isWriting = false }
+  var droppedCount: UInt64 { state.withLock { $0.dropped } }
+  var isDrained: Bool { state.withLock { $0.lines.isEmpty && !$0.isWriting } }
+
+  func add(_ lines: [UInt8]) {
+    guard !lines.isEmpty else { return }
+    let (wakes, fits) = state.withLock { state in
+      guard state.bytes + lines.count <= limit else { return (false, false) }
+      let wasEmpty = state.lines.isEmpty
+      state.lines.append(lines)
+      state.bytes += lines.count
+      return (wasEmpty, true)
+    }
+    if wakes { wakeup.signal() }
+    if !fits {
+      lose(lines[...], "they come faster than they can be written, and the queue of \(limit >> 20) MiB is full")
     }
   }
 
-  private func writeAll(_ line: [UInt8]) {
+  func close() {
+    state.withLock { $0.isClosed = true }
+    wakeup.signal()
+  }
+
+  func replaceTarget(_ fresh: borrowing Descriptor) throws(SystemError) {
+    // The number stays the same and is never free in between: the thread may be about to use it.
+    let code = pf_duplicate_over(fresh.number, target.number)
+    guard code >= 0 else { throw SystemError("dup3", -code) }
+    piece.store(Self.piece(of: fresh), ordering: .relaxed)
+    isWithinLine.store(false, ordering: .relaxed)
+  }
+
+  /// Bytes that are written at a time. A pipe takes 4096 without making its writer wait when the poller says that it has room
+  /// (pipe(7)); files take what they get.
+  private static func piece(of target: borrowing Descriptor) -> Int {
+    var facts = stat()
+    // Safe: the kernel fills in the value.
+    let isFile = unsafe fstat(target.number, &facts) == 0 && facts.st_mode & S_IFMT == S_IFREG
+    return isFile ? .max : 4_096
+  }
+
+  // MARK: - The thread
+
+  func run() {
+    while true {
+      wakeup.waitOne()
+      let (lines, isClosed) = state.withLock { state in
+        let lines = state.lines
+        state.lines = []
+        state.bytes = 0
+        state.isWriting = !lines.isEmpty
+        return (lines, state.isClosed)
+      }
+      for line in lines { write(line) }
+      let lost = state.withLock { state -> UInt64? in
+        state.isWriting = false
+        guard !lines.isEmpty, state.lines.isEmpty, wentWell.load(ordering: .relaxed) else { return nil }
+        defer { state.lostInTrouble = nil }
+        return state.lostInTrouble
+      }
+      if let lost { told(.recovered(linesLost: lost)) }
+      if isClosed, state.withLock({ $0.lines.isEmpty }) { return }
+    }
+  }
+
+  private func write(_ lines: [UInt8]) {
+    if isWithinLine.load(ordering: .relaxed) {
+      guard put([0x0a]) == 1 else {
+        lose(lines[...], SystemError.text(of: errno))
+        return
+      }
+      isWithinLine.store(false, ordering: .relaxed)
+    }
+    let count = put(lines)
+    guard count < lines.count else { return }
+    let code = errno
+    if count > 0 { isWithinLine.store(lines[count - 1] != 0x0a, ordering: .relaxed) }
+    lose(lines[count...], SystemError.text(of: code))
+  }
+
+  /// Writes as much as can be written; behind less than all, `errno` says why.
+  private func put(_ bytes: [UInt8]) -> Int {
     var offset = 0
-    while offset < line.count {
+    wentWell.store(true, ordering: .relaxed)
+    while offset < bytes.count {
+      guard hasRoom() else { continue }
       // Safe: the part of the array behind `offset` is valid during the call.
-      let count = unsafe line.withUnsafeBytes {
-        unsafe Glibc.write(target, $0.baseAddress! + offset, $0.count - offset)
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(
+          target.number, $0.baseAddress! + offset, min($0.count - offset, piece.load(ordering: .relaxed)))
       }
       if count >= 0 {
         offset += count
-      } else if errno == EAGAIN {
-        // Somebody made our standard output non-blocking.
-        usleep(1_000)
-      } else if errno != EINTR {
-        // The disk is full or the reader is gone: the line is lost, the proxy is not.
-        queue.withLock { queue in
-          queue.dropped += 1
-          queue.told += 1
-        }
-        return
+      } else if errno != EINTR, errno != EAGAIN {
+        wentWell.store(false, ordering: .relaxed)
+        return offset
       }
     }
+    return offset
+  }
+
+  /// Waits a while. A reader that does not read holds up this thread and nobody else, until the target is replaced.
+  private func hasRoom() -> Bool {
+    var descriptor = pollfd(fd: target.number, events: Int16(POLLOUT), revents: 0)
+    // Safe: one descriptor, during the call.
+    return unsafe poll(&descriptor, 1, 1_000) != 0
+  }
+
+  private func lose(_ lines: ArraySlice<UInt8>, _ reason: String) {
+    let count = UInt64(max(1, lines.count { $0 == 0x0a }))
+    let isNews = state.withLock { state in
+      state.dropped += count
+      let isNews = state.lostInTrouble == nil
+      state.lostInTrouble = (state.lostInTrouble ?? 0) + count
+      return isNews
+    }
+    if isNews { told(.failed(reason: reason)) }
   }
 }

@@ -31,7 +31,7 @@ package final class RunningProxy: Sendable {
     } else {
       let directory = try TemporaryDirectory()
       let path = directory.path + "/access"
-      access = (try LogWriter(path: path), path)
+      access = (try LogWriter(to: .file(path: path)), path)
       self.directory = directory
     }
     let writer = access?.writer
@@ -87,6 +87,9 @@ package final class RunningProxy: Sendable {
 
   /// What the control log said so far, a level before each line.
   package var log: [String] { lines.all }
+
+  /// What the access log is written by; nil when it was off from the start.
+  package var accessWriter: LogWriter? { access?.writer }
 
   /// The lines of the access log so far.
   package var accessLines: [String] {

@@ -22,7 +22,7 @@ struct NamesTests {
     }
 
     func write(_ text: String, to path: String) throws {
-      let writer = try LogWriter(path: path)
+      let writer = try LogWriter(to: .file(path: path))
       writer.write(text)
       writer.flush()
     }
