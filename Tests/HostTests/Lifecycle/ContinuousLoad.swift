@@ -21,6 +21,7 @@ final class ContinuousLoad: Sendable {
   private let tally = Mutex(Tally())
   private let running = Mutex(0)
   private let isStopped = Mutex(false)
+  private let mayBeRefused = Mutex(false)
 
   private final class Ledger: Sendable {
     let counts = Mutex<[String: Int]>([:])
@@ -47,7 +48,7 @@ final class ContinuousLoad: Sendable {
       while !isStopped.withLock({ $0 }) || !waiting.isEmpty {
         do {
           tally.withLock { $0.connects += 1 }
-          let client = try BlockingSocket(to: address, atMost: .seconds(20))
+          guard let client = try connect(address) else { break }
           var goesOn = true
           while goesOn, !isStopped.withLock({ $0 }) || !waiting.isEmpty {
             while waiting.count < pipelining {
@@ -65,6 +66,22 @@ final class ContinuousLoad: Sendable {
       running.withLock { $0 -= 1 }
     }
   }
+
+  /// nil when nobody listens any more, and that is to be so.
+  private func connect(_ address: SocketAddress) throws -> BlockingSocket? {
+    do {
+      return try BlockingSocket(to: address, atMost: .seconds(20))
+    } catch {
+      guard mayBeRefused.withLock({ $0 }) else { throw error }
+      return nil
+    }
+  }
+
+  /// From now on a client that cannot connect has reached its end.
+  func expectRefusal() { mayBeRefused.withLock { $0 = true } }
+
+  /// Waits until every client has reached its end.
+  func ends() -> Bool { eventually(atMost: .seconds(90)) { running.withLock { $0 } == 0 } }
 
   /// Sends all that waits and takes those that are answered away; says whether the connection goes on.
   private func exchange(_ waiting: inout [String], over client: BlockingSocket) throws -> Bool {

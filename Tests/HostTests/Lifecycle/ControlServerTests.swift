@@ -26,14 +26,19 @@ struct ControlServerTests {
     }
   }
 
-  @Test func aLineThatIsNoJSONIsRefused() throws {
+  @Test func whatIsNoRequestIsRefusedAndEndsTheConnection() throws {
     let server = try ControlServer(path: path, handler: Self.echo)
     defer { server.stop() }
-    let client = try BlockingSocket(to: SocketAddress(.unix(path: path)))
-    try client.send("reload\n")
-    #expect(
-      try client.receive(through: "\n") == "{\"ok\":false,\"error\":\"no JSON: an unknown word at byte 0\"}\n"
-        || client.received.isEmpty)
+    for (line, fact) in [
+      ("reload", "no value at byte 0"), ("take-over", "an unknown word at byte 0"), ("", "the end at byte 1"),
+      ("{\"do\":\"status\"", "no comma and no end at byte 15"),
+      (String(repeating: "[", count: 100_000), "too deep a value at byte 64"), ("\u{0}\u{1}", "no value at byte 0"),
+    ] {
+      let client = try BlockingSocket(to: SocketAddress(.unix(path: path)))
+      try client.send(line + "\n")
+      #expect(try client.receiveAll(atMost: .seconds(20)) == "{\"ok\":false,\"error\":\"no JSON: \(fact)\"}\n")
+    }
+    _ = try ControlChannel(path: path).ask(.object([]), atMost: .seconds(20))
   }
 
   @Test func whatADeadProcessLeftBehindIsReplaced() throws {

@@ -90,6 +90,26 @@ struct HandOverTests {
     #expect(current.drain())
   }
 
+  /// Whoever is connected is answered until it is told that this was the last answer, and nobody is reset.
+  @Test(arguments: [1, 3]) func aDrainLosesNothing(threads: Int) throws {
+    let load = try ContinuousLoad()
+    var wanted = settings(load.server.origin, threads: threads)
+    wanted.timeouts.drainGrace = .seconds(2)
+    let current = try Generation(wanted, control: path)
+    let address = current.proxy.addresses[0]
+    for index in 0..<3 { try load.start(to: address, pipelining: 1 + index * 3, persists: true, name: "kept\(index)") }
+    for index in 0..<2 { try load.start(to: address, pipelining: 1, persists: false, name: "new\(index)") }
+    #expect(eventually(atMost: .seconds(30)) { load.answered > 500 })
+    load.expectRefusal()
+    #expect(current.drain())
+    #expect(load.ends())
+    let tally = load.stop()
+    #expect(tally.failures.isEmpty)
+    #expect(load.appliedTwice.isEmpty)
+    #expect(load.appliedCount == tally.answered)
+    #expect(Self.isRefused(address))
+  }
+
   // MARK: Step by step
 
   /// They were in the kernel's queue, and nobody had taken them.
@@ -110,6 +130,8 @@ struct HandOverTests {
     #expect(try first.get()["Connection"] == "close", "the old one serves a last request")
     #expect(old.ends())
     #expect(try waiting[0].get()["Connection"] != "close")
+    // Idle ones would be kept for the grace.
+    waiting = []
     #expect(new.drain())
     #expect(Self.isRefused(address))
   }
