@@ -208,10 +208,12 @@ struct ProbePlace {
       name = rest[..<colon]
       number = rest[rest.index(after: colon)...]
     }
-    guard !name.isEmpty else { throw ValidationError("\(text) names no host") }
+    guard !name.isEmpty, !name.hasPrefix("[") else {
+      throw ValidationError("\(text) names no host; an IPv6 address stands in brackets, as in http://[::1]:8080/")
+    }
     host = String(name)
     if let number {
-      guard let value = UInt16(number), value > 0 else { throw ValidationError("\(number) is no port") }
+      guard let value = UInt16(number), value > 0 else { throw ValidationError("\(text): '\(number)' is no port") }
       port = value
     } else if isTCP {
       throw ValidationError("--tcp takes host:port")

@@ -64,9 +64,25 @@ package struct ProbeReport {
     return latest < ProbeReport.atOnce + (result.roundTrip ?? .zero) * 2 && used.allSatisfy { $0.answers == 1 }
   }
 
+  /// The longest that a connection was seen idle without being closed. How long the probe took tells nothing of that: it may
+  /// have waited for an answer.
+  var survived: Nanoseconds {
+    result.observations.compactMap { seen in
+      guard seen.ending == .open, seen.answers > 0 || !result.isHTTP else { return nil }
+      switch seen.plan {
+      case .idle, .lateRequest, .reuse: return seen.watched
+      case .unused: return result.isHTTP ? nil : seen.watched
+      case .halfSent, .requests, .version10, .head: return nil
+      }
+    }.max() ?? .zero
+  }
+
   /// Nothing was learned.
   var obstacle: String? {
     if let obstacle = result.obstacle { return obstacle.text }
+    if result.wasInterrupted, result.isHTTP, result.observations.allSatisfy({ $0.answers == 0 }), timeout == nil {
+      return "the probe was interrupted before the server had answered"
+    }
     guard result.observations.allSatisfy({ $0.problem != nil }) else { return nil }
     if result.wasInterrupted { return "the probe was interrupted before anything was learned" }
     return result.observations.compactMap(\.problem).first ?? "no connection could be made"
@@ -77,7 +93,7 @@ package struct ProbeReport {
     // Without an announcement a proxy will reuse a connection that is about to be closed.
     if closesUnannounced { return .race }
     if closesAfterEachAnswer { return .safe }
-    guard let timeout, let hold else { return proxyIdle < result.waited / 5 * 4 ? .safe : .unknown }
+    guard let timeout, let hold else { return proxyIdle < survived / 5 * 4 ? .safe : .unknown }
     if proxyIdle <= hold { return .safe }
     return proxyIdle + error < timeout ? .tight : .race
   }
@@ -120,9 +136,9 @@ package struct ProbeReport {
         "\(result.target) closes the connection after each answer, and says so: there is nothing to reuse, and no race."
     }
     guard let timeout, let hold else {
-      let line = "\(result.target) has no idle limit that was seen: none within \(Display.duration(result.waited))."
+      let line = "\(result.target) has no idle limit that was seen: none within \(Display.duration(survived))."
       let advertised = result.observations.compactMap(\.advertisedTimeout).max()
-      guard let advertised, .seconds(Int64(advertised)) + .seconds(2) > result.waited else { return line }
+      guard let advertised, .seconds(Int64(advertised)) + .seconds(2) > survived else { return line }
       return line + " It announces \(advertised) s: wait longer than that (--max-wait)."
     }
     return "\(result.target) closes idle connections after \(Display.duration(timeout)) +-\(Display.duration(error)); "
