@@ -76,23 +76,8 @@ struct Call {
   var announcedContent = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
-  /// Servers that refused a connection for this exchange, or failed it and are not to have its retry, by
-  /// ``Server/position``.
-  var refusedBy = TriedServers()
-  /// What its server is chosen by, where the upstream hashes requests.
-  var balanceKey: UInt64?
-  /// The one that the client's cookie names, where the upstream keeps clients with their servers.
-  var stickyServer: Server?
-  /// Whether the request has an Idempotency-Key; known only where that matters.
-  var hasIdempotencyKey = false
-  /// Whom trusted proxies name as the one whose request it is; nil where that is the peer.
-  var namedClient: IPAddress?
-  /// What the client asked for as Host, where edits of the response name it.
-  var askedHost: [UInt8] = []
-  /// A valid X-Request-Id of the client, for the access log and edits of the response; empty when the proxy made one.
-  var receivedRequestID: [UInt8] = []
   /// Interim responses seen.
-  var interimCount = 0
+  var interimCount: UInt16 = 0
   /// The buffer may hold a whole head behind an interim one.
   var mayHoldHead = false
   /// What becomes of the server's connection behind this response.
@@ -117,13 +102,97 @@ struct Call {
   var facts: LeaseFacts?
   var upstreamLogID: UInt64 = 0
   var server: Server?
-  var failure: Failure?
-  /// Fields that the access log asks for.
-  var loggedFields: LoggedFields?
   var isActive = false
+  fileprivate var notes: CallNotes?
 
   init(machine: Exchange = Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: RouteBounds) {
     self.machine = machine
     self.bounds = bounds
+  }
+}
+
+/// What only some exchanges have: in a box of its own, so that idle clients do not carry it.
+final class CallNotes {
+  /// What its server is chosen by, where the upstream hashes requests.
+  var balanceKey: UInt64?
+  /// The one that the client's cookie names, where the upstream keeps clients with their servers.
+  var stickyServer: Server?
+  /// Whether the request has an Idempotency-Key; known only where that matters.
+  var hasIdempotencyKey = false
+  /// Whom trusted proxies name as the one whose request it is; nil where that is the peer.
+  var namedClient: IPAddress?
+  /// What the client asked for as Host, where edits of the response name it.
+  var askedHost: [UInt8] = []
+  /// A valid X-Request-Id of the client, for the access log and edits of the response; empty when the proxy made one.
+  var receivedRequestID: [UInt8] = []
+  /// Fields that the access log asks for.
+  var loggedFields: LoggedFields?
+  /// Servers that refused a connection for this exchange, or failed it and are not to have its retry, by
+  /// ``Server/position``.
+  var refusedBy = TriedServers()
+  /// How fast its content comes; nil where there is no least rate.
+  var bodyRate: BodyRateMeter?
+  /// Why the proxy had to answer itself.
+  var failure: Failure?
+}
+
+extension Call {
+  private var writableNotes: CallNotes {
+    mutating get {
+      if let notes { return notes }
+      let made = CallNotes()
+      notes = made
+      return made
+    }
+  }
+
+  var balanceKey: UInt64? {
+    get { notes?.balanceKey }
+    set { if notes != nil || newValue != nil { writableNotes.balanceKey = newValue } }
+  }
+
+  var stickyServer: Server? {
+    get { notes?.stickyServer }
+    set { if notes != nil || newValue != nil { writableNotes.stickyServer = newValue } }
+  }
+
+  var hasIdempotencyKey: Bool {
+    get { notes?.hasIdempotencyKey ?? false }
+    set { if notes != nil || newValue { writableNotes.hasIdempotencyKey = newValue } }
+  }
+
+  var namedClient: IPAddress? {
+    get { notes?.namedClient }
+    set { if notes != nil || newValue != nil { writableNotes.namedClient = newValue } }
+  }
+
+  var askedHost: [UInt8] {
+    get { notes?.askedHost ?? [] }
+    set { if notes != nil || !newValue.isEmpty { writableNotes.askedHost = newValue } }
+  }
+
+  var receivedRequestID: [UInt8] {
+    get { notes?.receivedRequestID ?? [] }
+    set { if notes != nil || !newValue.isEmpty { writableNotes.receivedRequestID = newValue } }
+  }
+
+  var refusedBy: TriedServers {
+    get { notes?.refusedBy ?? TriedServers() }
+    set { if notes != nil || !newValue.isEmpty { writableNotes.refusedBy = newValue } }
+  }
+
+  var bodyRate: BodyRateMeter? {
+    get { notes?.bodyRate }
+    set { if notes != nil || newValue != nil { writableNotes.bodyRate = newValue } }
+  }
+
+  var failure: Failure? {
+    get { notes?.failure }
+    set { if notes != nil || newValue != nil { writableNotes.failure = newValue } }
+  }
+
+  var loggedFields: LoggedFields? {
+    get { notes?.loggedFields }
+    set { if notes != nil || newValue != nil { writableNotes.loggedFields = newValue } }
   }
 }

@@ -64,10 +64,8 @@ final class ClientConnection {
   var awaitsProxyHeader = false
   /// What the client connected to, where a proxy before this one says so.
   var namedDestination: NamedDestination?
-  /// Under which ``SharedLoad`` counts this connection.
-  var countedAs: ClientKey?
-  /// How fast the present request's content comes; nil where there is no least rate.
-  var bodyRate: BodyRateMeter?
+  /// Whether ``SharedLoad`` counts this connection under its peer's address.
+  var isCounted = false
   /// What servers are told of this client; changes with the settings.
   var told: Told
   /// Whose Host ``told`` carries.

@@ -76,14 +76,14 @@ final class Route {
 }
 
 /// How long and how much: what holds for the exchanges of one route.
-struct RouteBounds: BitwiseCopyable {
-  var responseHead: Nanoseconds
-  var bodyIdle: Nanoseconds
-  var tunnelIdle: Nanoseconds
+final class RouteBounds {
+  let responseHead: Nanoseconds
+  let bodyIdle: Nanoseconds
+  let tunnelIdle: Nanoseconds
   /// From the first byte to the last, all attempts included; nil: any time.
-  var exchange: Nanoseconds?
+  let exchange: Nanoseconds?
   /// Bytes of a request's content; nil: any number.
-  var bodyBytes: UInt64?
+  let bodyBytes: UInt64?
 
   init(_ settings: ProxySettings, _ route: RouteSettings? = nil) {
     responseHead = route?.timeouts.responseHead ?? settings.timeouts.responseHead

@@ -291,9 +291,9 @@ extension Worker {
     if let buffer = client.inbound.take() { recycle(buffer) }
     if let buffer = client.outbound.take() { recycle(buffer) }
     if let buffer = client.record.take() { recycle(buffer) }
-    if let counted = client.countedAs {
-      client.countedAs = nil
-      load.connectionClosed(counted)
+    if client.isCounted, let address = client.peer.ipAddress {
+      client.isCounted = false
+      load.connectionClosed(ClientKey(address))
     }
     counters.clientConnectionsClosed &+= 1
     client.closeSocket()

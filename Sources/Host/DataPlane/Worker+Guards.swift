@@ -89,7 +89,7 @@ extension Worker {
       closeClient(client)
       return false
     }
-    client.countedAs = key
+    client.isCounted = true
     return true
   }
 
@@ -105,13 +105,13 @@ extension Worker {
   /// How long more of a request's content is awaited.
   func bodyPatience(_ client: ClientConnection) -> Nanoseconds {
     let idle = client.call.bounds.bodyIdle
-    guard let rate = client.bodyRate else { return idle }
+    guard let rate = client.call.bodyRate else { return idle }
     return min(idle, rate.patience(at: now))
   }
 
   /// No more of a request's content came in time.
   func requestBodyIsLate(_ client: ClientConnection) {
-    guard let rate = client.bodyRate, rate.isTooSlow(at: now), let minimum = settings.guards.minimumBodyRate else {
+    guard let rate = client.call.bodyRate, rate.isTooSlow(at: now), let minimum = settings.guards.minimumBodyRate else {
       requestBodyStalled(client, "No part of the request body came for \(client.call.bounds.bodyIdle.text).")
       return
     }

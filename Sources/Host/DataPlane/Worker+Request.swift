@@ -158,7 +158,7 @@ extension Worker {
       client.call.requestBody = .chunked(ChunkedDecoder(sender: .client))
     }
     if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
-    client.bodyRate = hasGuards ? bodyRateMeter(for: client) : nil
+    client.call.bodyRate = hasGuards ? bodyRateMeter(for: client) : nil
     _ = readRequestBody(client)
     // Chunked content that is all here and is kept has shown its length.
     if client.call.requestBody.isComplete, client.call.machine.isRecordWhole { client.call.outgrowsRecord = false }
@@ -190,7 +190,7 @@ extension Worker {
     guard client.call.requestBody.isExpected else { return dropRequestBody(client) }
     guard (client.record?.count ?? 0) < Self.requestHighWater else {
       // It is the server that does not take more; the client is held back by us.
-      client.bodyRate?.paused(at: now)
+      client.call.bodyRate?.paused(at: now)
       if client.clientDuty == .requestBody { expectNothing(of: client) }
       return false
     }
@@ -232,7 +232,7 @@ extension Worker {
       return true
     }
     if moved {
-      client.bodyRate?.received(taken, at: now)
+      client.call.bodyRate?.received(taken, at: now)
       client.call.awaitsContinue = false
       if client.call.requestBody.isComplete {
         if client.clientDuty == .requestBody { expectNothing(of: client) }
