@@ -21,6 +21,8 @@ package struct WatchedName: Sendable {
   /// For how long it must be said that a name has no addresses before its servers are let go: a zone that is loaded anew, or a
   /// service between two versions, is empty for moments. After it, the addresses may be somebody else's.
   package static let absenceHold = Nanoseconds.seconds(30)
+  /// From one answer to the next question at least: a TTL of zero, where the bounds allow it, is no reason to ask without end.
+  package static let shortestPeriod = Nanoseconds.milliseconds(100)
   /// Pause behind the first failure; doubles with each further one.
   package static let shortestPause = Nanoseconds.seconds(1)
   package static let longestPause = Nanoseconds.seconds(30)
@@ -100,7 +102,7 @@ package struct WatchedName: Sendable {
       }
     }
     found = Array(Set(found).sorted().prefix(DNSReply.maximumAddresses))
-    due = now.advanced(by: bounds.clamp(seconds))
+    due = now.advanced(by: max(bounds.clamp(seconds), Self.shortestPeriod))
     let hadFailed = failures > 0
     failures = 0
     absentSince = nil

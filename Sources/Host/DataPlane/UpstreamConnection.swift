@@ -29,6 +29,8 @@ final class UpstreamConnection {
   /// Since when there has been something to read without a pause: while a client holds us back the server's last byte waits in
   /// the kernel, and the server has been counting its idle time.
   var readableSince = Instant(nanoseconds: 0)
+  /// It began with a PROXY header, so it carries the requests of one client and nobody else's.
+  var isNamed = false
   /// The last answer had no content but announced some (HEAD, 304): a server that sends it all the same does so by then.
   var doubtfulUntil: Instant?
 

@@ -259,9 +259,11 @@ extension Worker {
   // MARK: - Giving back
 
   /// Gives back the lease of an attempt that is over. A connection that is not reusable is closed.
-  func returnLease(_ client: ClientConnection, reusable: Bool) {
+  func returnLease(_ client: ClientConnection, reusable wanted: Bool) {
     guard let upstream = client.upstream, let lease = client.lease.take() else { return }
     let server = upstream.server
+    // A reload may have switched the PROXY protocol off meanwhile: the pool would keep it for everybody.
+    let reusable = wanted && !(upstream.isNamed && server.upstream.settings.proxyProtocol == .off)
     client.upstream = nil
     client.call.stage = .none
     upstream.client = nil
@@ -464,10 +466,10 @@ extension Worker {
   }
 
   /// Closes every connection of a server that nobody uses.
-  func closeIdleConnections(of server: Server) {
+  func closeIdleConnections(of server: Server, because reason: Pool.CloseReason = .draining) {
     for case .some(let upstream) in server.connections where server.pool.isIdle(upstream.id) {
       let room = server.pool.connectionClosed(upstream.id, now: now)
-      countClose("draining")
+      countClose(reason.name)
       discard(upstream)
       use(room, of: server)
     }

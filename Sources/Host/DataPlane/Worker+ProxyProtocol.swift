@@ -60,6 +60,7 @@ extension Worker {
   func sendProxyHeader(for client: ClientConnection, on upstream: UpstreamConnection) {
     let version = upstream.server.upstream.settings.proxyProtocol
     guard version != .off, upstream.bytesWritten == 0 else { return }
+    upstream.isNamed = true
     var bytes = buffers.take()
     let header = proxyHeader(for: client)
     switch version {

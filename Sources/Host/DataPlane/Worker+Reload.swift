@@ -32,6 +32,7 @@ extension Worker {
       return upstream
     }
     for upstream in known where !upstreams.contains(where: { $0 === upstream }) { retire(upstream) }
+    letGoOfRetired()
     makeRoutes()
     adopt(reload.members)
     adopt(reload.listeners)
@@ -81,6 +82,8 @@ extension Worker {
         known.weight = member.weight
         known.isBackup = member.isBackup
         known.pool.adopt(poolSettings)
+        // What is idle was kept under other settings; under a PROXY protocol it would bring requests in nobody's name.
+        if !poolSettings.reuses { closeIdleConnections(of: known, because: .reuseOff) }
         return known
       })
   }
@@ -92,13 +95,27 @@ extension Worker {
     return server
   }
 
-  /// The settings know it no more.
+  /// The settings know it no more. It keeps its servers for the replays and retries of the exchanges that began with it.
   private func retire(_ upstream: Upstream) {
     for server in upstream.servers {
       server.isActive = false
       closeIdleConnections(of: server)
     }
-    upstream.adopt([])
+    retired.append(upstream)
+  }
+
+  /// Servers and upstreams hold each other; the last exchange gone, that has to end.
+  private func letGoOfRetired() {
+    guard !retired.isEmpty else { return }
+    var used: Set<ObjectIdentifier> = []
+    for client in clients.all where client.call.isActive {
+      if let upstream = client.call.route?.upstream { used.insert(ObjectIdentifier(upstream)) }
+    }
+    retired.removeAll { upstream in
+      guard !used.contains(ObjectIdentifier(upstream)) else { return false }
+      upstream.adopt([])
+      return true
+    }
   }
 
   // MARK: - Listeners

@@ -5,6 +5,8 @@ extension Worker {
   /// that is no longer needed does not stay in the queue for its whole length.
   private static let longestEntry = Nanoseconds.seconds(60)
 
+  private static let restOfProxyHeader = Nanoseconds.milliseconds(100)
+
   /// Sets what is expected of the client and until when; a later call replaces it.
   func expect(_ duty: ClientConnection.ClientDuty, of client: ClientConnection, within span: Nanoseconds) {
     client.clientDuty = duty
@@ -77,7 +79,12 @@ extension Worker {
     // An entry that was replaced by a sooner one comes up as well: it has nothing to say.
     guard client.timerAt <= now else { return }
     client.timerAt = .distantFuture
-    if client.serverDeadline <= now {
+    // First: what it answers puts an end to the other deadlines, while behind the answer of another it would cut that one off.
+    if client.phase == .exchanging, client.exchangeDeadline <= now {
+      client.exchangeDeadline = .distantFuture
+      exchangeTimedOut(client)
+    }
+    if client.phase != .closed, client.serverDeadline <= now {
       let duty = client.serverDuty
       expectNothingOfServer(for: client)
       serverIsLate(client, duty)
@@ -85,10 +92,6 @@ extension Worker {
     if client.silenceDeadline <= now {
       client.silenceDeadline = .distantFuture
       silenceLasted(client)
-    }
-    if client.phase == .exchanging, client.exchangeDeadline <= now {
-      client.exchangeDeadline = .distantFuture
-      exchangeTimedOut(client)
     }
     if client.phase != .closed, client.clientDeadline <= now {
       let duty = client.clientDuty
@@ -110,6 +113,8 @@ extension Worker {
         closeGently(client)
       } else {
         client.isReadable = true
+        // A head that has begun gets a time of its own; the rest of a PROXY header must be about to come.
+        if client.awaitsProxyHeader { expect(.idle, of: client, within: Self.restOfProxyHeader) }
       }
     case .requestHead:
       counters.clientTimeouts &+= 1

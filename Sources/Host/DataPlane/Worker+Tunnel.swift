@@ -46,6 +46,9 @@ extension Worker {
     client.record?.removeAll()
     client.phase = .tunnelling
     expectNothingOfServer(for: client)
+    // The exchange was over with the 101; a tunnel has a time of its own.
+    client.exchangeDeadline = .distantFuture
+    client.silenceDeadline = .distantFuture
     expect(.tunnel, of: client, within: client.call.bounds.tunnelIdle)
   }
 

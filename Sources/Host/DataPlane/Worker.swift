@@ -100,6 +100,8 @@ final class Worker {
   var upstreamConnections = Slab<UpstreamConnection>(kind: Kind.upstream)
   /// In the order of the settings.
   var upstreams: [Upstream] = []
+  /// Gone from the settings, and some exchange may still ask them for a connection.
+  var retired: [Upstream] = []
   /// All servers of all upstreams, those included that are gone and still serve what they have.
   var servers: [Server] = []
   /// In the order of the settings.

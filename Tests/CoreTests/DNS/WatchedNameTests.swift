@@ -27,6 +27,13 @@ import Testing
     #expect(watched.due == time(41))
   }
 
+  /// Where the settings set no least time, servers that say 0 are not asked without end.
+  @Test func nobodyIsAskedWithoutEnd() {
+    var watched = WatchedName(bounds: WatchedName.Bounds(minimum: .zero, maximum: .seconds(30)), now: time(0))
+    _ = watched.lookedUp(answer([1], seconds: 0), now: time(0))
+    #expect(watched.due == time(0).advanced(by: WatchedName.shortestPeriod))
+  }
+
   @Test func failuresKeepWhatThereIsAndAreRepeatedWithGrowingPauses() {
     var watched = WatchedName(bounds: bounds, now: time(0))
     _ = watched.lookedUp(answer([1]), now: time(0))

@@ -26,6 +26,30 @@ struct DeadlineTests {
     }
   }
 
+  /// The exchange is over at the very moment at which the server is late: the client is told all the same.
+  @Test func twoDeadlinesAtOnceAreOneAnswer() throws {
+    try story(
+      {
+        var route = RouteSettings(name: "all", action: .forward(upstream: 0, rewrite: .none))
+        route.timeouts.exchange = Self.short
+        route.timeouts.responseHead = Self.short
+        $0.routes = [route]
+      },
+      server: { connection, _, _ in
+        while let request = try connection.receiveRequestOrEnd() {
+          if request.target == "/late" { _ = try connection.waitForEnd() } else { try connection.send(Self.answer) }
+        }
+      }
+    ) { proxy, _ in
+      for _ in 0..<5 {
+        let client = try proxy.connect()
+        #expect(try client.get().status == 200)
+        try client.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(try client.receiveResponse(atMost: Self.long).status == 504)
+      }
+    }
+  }
+
   /// Bytes that trickle do not extend the time for a head.
   @Test func aHeadThatTricklesForTooLongIsA408() throws {
     try story({ $0.timeouts.requestHead = .milliseconds(150) }, answering: { _ in Self.answer }) { proxy, _ in

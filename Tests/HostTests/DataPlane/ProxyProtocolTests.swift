@@ -142,6 +142,52 @@ struct ProxyProtocolTests {
     }
   }
 
+  /// The settings drop the header while a connection that began with one is in use: nobody else may come by it.
+  @Test func aConnectionInAClientsNameCarriesNobodyElseAfterAReload() throws {
+    try story(
+      { $0.upstream.proxyProtocol = .version1 },
+      server: { connection, index, server in
+        if index == 0 { _ = try Self.receiveHeader(connection, isText: true) }
+        while let request = try connection.receiveRequestOrEnd() {
+          server.note(request)
+          if request.target == "/slow" { _ = eventually { server.requests.count > 1 } }
+          try connection.answer(200, "\(index)")
+        }
+      }
+    ) { proxy, server in
+      let first = try proxy.connect()
+      try first.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { server.requests.count == 1 })
+      var settings = proxy.proxy.settings
+      settings.upstream.proxyProtocol = .off
+      _ = try proxy.proxy.reload(settings)
+      // Opens the second connection, and lets the first one answer.
+      let second = try proxy.connect()
+      #expect(try second.get().text == "1")
+      #expect(try first.receiveResponse().text == "0")
+      #expect(eventually { proxy.pools.allSatisfy { $0.counts.leased == 0 } })
+      #expect(proxy.pools.reduce(0) { $0 + $1.counts.idle } == 1)
+      for _ in 0..<3 { #expect(try second.get().text == "1") }
+    }
+  }
+
+  /// The other way round: what was opened without a header names nobody, and is not used any more.
+  @Test func idleConnectionsWithoutAHeaderEndWhenTheSettingsWantOne() throws {
+    try story(server: { connection, index, _ in
+      if index > 0 { _ = try Self.receiveHeader(connection, isText: true) }
+      while try connection.receiveRequestOrEnd() != nil { try connection.answer(200, "\(index)") }
+    }) { proxy, _ in
+      let client = try proxy.connect()
+      #expect(try client.get().text == "0")
+      #expect(eventually { proxy.pools[0].counts.idle == 1 })
+      var settings = proxy.proxy.settings
+      settings.upstream.proxyProtocol = .version1
+      _ = try proxy.proxy.reload(settings)
+      #expect(eventually { proxy.pools[0].counts.idle == 0 })
+      #expect(try client.get().text == "1")
+    }
+  }
+
   @Test func whatCameInGoesOut() throws {
     try story(
       {

@@ -49,6 +49,31 @@ struct ReloadTests {
     }
   }
 
+  /// It has no connection when its upstream leaves the settings, and still has to get one.
+  @Test func anExchangeThatWaitsForItsRetryIsServedWhenItsUpstreamIsGone() throws {
+    try story(
+      {
+        $0.upstream.retry.limit = 1
+        $0.upstream.retry.longestRetryAfter = .seconds(5)
+      },
+      answering: { request in
+        request.target == "/first"
+          ? "HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n" : Self.answer("second")
+      }
+    ) { proxy, server in
+      let client = try proxy.connect()
+      try client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { proxy.counters.retries == ["503": 1] })
+      var settings = proxy.proxy.settings
+      settings.upstream.name = "renamed"
+      _ = try proxy.proxy.reload(settings)
+      // That of the server, not a 502 of ours.
+      #expect(try client.receiveResponse().status == 503)
+      #expect(server.requests.count == 2)
+      #expect(proxy.counters.failures.isEmpty)
+    }
+  }
+
   @Test func listenersComeAndGo() throws {
     try story(answering: { _ in Self.answer("ok") }) { proxy, _ in
       let early = try proxy.connect()

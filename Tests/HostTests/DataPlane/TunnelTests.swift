@@ -171,6 +171,31 @@ struct TunnelTests {
     }
   }
 
+  /// An exchange that has become a tunnel is over when the tunnel is; the worker goes on serving beside it.
+  @Test func theTimeOfAnExchangeDoesNotEndATunnel() throws {
+    try story(
+      {
+        var route = RouteSettings(name: "all", action: .forward(upstream: 0, rewrite: .none))
+        route.timeouts.exchange = .milliseconds(80)
+        $0.routes = [route]
+      },
+      server: Self.switched { connection in
+        while true { try connection.send("<\(try connection.receive(through: "!"))>") }
+      }
+    ) { proxy, server in
+      let client = try proxy.connect()
+      try client.send(Self.handshake)
+      _ = try client.receiveHead()
+      pause(.milliseconds(200))
+      try client.send("still!")
+      #expect(try client.receive(exactly: 8) == "<still!>")
+      let other = try proxy.connect()
+      try other.send(Self.handshake)
+      #expect(try other.receiveHead().status == 101)
+      server.stop()
+    }
+  }
+
   @Test(arguments: [
     ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", switching),
     ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", switching),
