@@ -121,6 +121,8 @@ struct MethodMix: ExpressibleByArgument {
       guard words.count <= 2, let name = words.first, !name.isEmpty, name.allSatisfy(\.isLetter),
         let weight = words.count == 2 ? Double(words[1]) : 1, weight >= 0, weight.isFinite
       else { return nil }
+      // Weights for some and none for others are a slip.
+      guard words.count == argument.split(separator: ",")[0].split(separator: ":").count else { return nil }
       all += weight
       if !Self.idempotent.contains(name.uppercased()) { others += weight }
     }

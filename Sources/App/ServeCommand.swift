@@ -69,9 +69,14 @@ struct ServeCommand: ParsableCommand {
   @OptionGroup(title: "Logs") var logs: ServeOptions.LogOptions
   @OptionGroup(title: "Control") var lifecycle: ServeOptions.LifecycleOptions
 
+  @Argument(help: .hidden) var stray: [String] = []
+
   // MARK: - Running
 
   func validate() throws {
+    if let first = stray.first {
+      throw ValidationError("'\(first)' is no flag; did you mean '--settings \(first)' or '--upstream \(first)'?")
+    }
     if demo {
       if !upstream.isEmpty { throw ValidationError("--demo brings its own upstream; leave out --upstream") }
       if settingsFile != nil { throw ValidationError("--demo brings its own upstream; leave out --settings") }

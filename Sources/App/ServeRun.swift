@@ -61,7 +61,8 @@ final class ServeRun {
     started = (proxy, control)
     if let path = settings.control {
       do throws(ControlServer.StartError) {
-        server = try ControlServer(path: path, replacing: predecessor != nil && path == command.lifecycle.takeOver) {
+        let isPredecessors = predecessor != nil && SocketFile.areSame(path, command.lifecycle.takeOver ?? path)
+        server = try ControlServer(path: path, replacing: isPredecessors) {
           control.answer($0, in: $1)
         }
       } catch {

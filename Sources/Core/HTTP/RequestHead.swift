@@ -96,6 +96,10 @@ extension RequestHead {
     while position < end, ByteClass.isToken(bytes.byte(at: position)) { position &+= 1 }
     guard position < end else { return .incomplete }
     guard bytes.byte(at: position) == ByteClass.space, position > methodStart else {
+      if bytes.byte(at: position) == ByteClass.carriageReturn, position > methodStart {
+        guard position &+ 1 < end else { return .incomplete }
+        if bytes.byte(at: position &+ 1) == ByteClass.lineFeed { return .failed(.versionMissing, at: position) }
+      }
       return Self.stopped(bytes.byte(at: position), at: position, otherwise: .methodMalformed)
     }
     methodRange = ByteRange(offset: methodStart, count: position &- methodStart)

@@ -14,6 +14,12 @@ package struct SocketFile: Sendable, Equatable {
     inode = UInt(status.st_ino)
   }
 
+  /// Whether both paths lead to one socket, in whatever words.
+  package static func areSame(_ one: String, _ other: String) -> Bool {
+    guard let one = SocketFile(one), let other = SocketFile(other) else { return false }
+    return one.device == other.device && one.inode == other.inode
+  }
+
   /// Removes it, unless something else has taken its place.
   package func remove() {
     guard let now = Self.status(path), UInt(now.st_dev) == device, UInt(now.st_ino) == inode else { return }

@@ -128,7 +128,7 @@ struct BadRequest: CustomTestStringConvertible, Sendable {
     .line("GET:/ HTTP/1.1", 400, .methodMalformed),
     .line("G\u{c9}T / HTTP/1.1", 400, .methodMalformed),
     .line("\u{0}GET / HTTP/1.1", 400, .controlCharacter),
-    .line("GET", 400, .bareCarriageReturn),
+    .line("GET", 400, .versionMissing),
     .line("GET\t/ HTTP/1.1", 400, .controlCharacter),
     .line("GET  / HTTP/1.1", 400, .targetMalformed),
     .line("GET /", 400, .versionMissing),

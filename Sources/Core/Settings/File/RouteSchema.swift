@@ -100,6 +100,12 @@ enum RouteSchema {
         "host": "did you mean 'hosts'?", "path": "did you mean 'paths' (prefixes) or 'exact-paths'?",
         "upstream": "did you mean 'to'?", "proxy_pass": "did you mean 'to'?", "backend": "did you mean 'to'?",
         "service": "did you mean 'to'?", "headers": "did you mean 'fields', 'request-fields' or 'response-fields'?",
+        "server_name": "did you mean 'hosts'?", "location": "did you mean 'paths' (prefixes) or 'exact-paths'?",
+        "match": "'hosts', 'paths', 'methods' and 'fields' are keys of the route itself",
+        "forward": "did you mean 'to'?",
+        "return": "did you mean 'redirect' or 'respond'?", "proxy_set_header": "did you mean 'request-fields'?",
+        "add_header": "did you mean 'response-fields'?", "client_max_body_size": "did you mean 'body-limit'?",
+        "proxy_read_timeout": "did you mean 'timeouts' with 'response-head'?",
         "rewrite": "did you mean 'strip-prefix', 'replace-prefix' or 'replace-path'?",
       ])
   }

@@ -60,6 +60,17 @@ enum SettingsSchema {
         "log": "did you mean 'logs'?", "access_log": "did you mean 'logs' with 'access'?",
         "tls": "TLS is not spoken yet; let something before this proxy end it",
         "pool": "'pool' is a key of an upstream",
+        "server_name": "did you mean 'routes' with 'hosts'?",
+        "return": "did you mean 'routes' with 'redirect' or 'respond'?",
+        "proxy_pass": "did you mean 'upstreams'?", "proxy_set_header": "did you mean 'routes' with 'request-fields'?",
+        "add_header": "did you mean 'routes' with 'response-fields'?",
+        "client_max_body_size": "did you mean 'limits' with 'body'?",
+        "maxconn": "did you mean 'limits' with 'clients'?",
+        "proxy_read_timeout": "did you mean 'timeouts' with 'response-head'?",
+        "keepalive_timeout": "did you mean 'timeouts' with 'client-idle'?",
+        "limit_req": "did you mean 'guards' with 'request-rate'?",
+        "limit_conn": "did you mean 'guards' with 'connections-per-client'?",
+        "set_real_ip_from": "did you mean 'forwarding' with 'trust'?",
       ])
   }
 

@@ -43,7 +43,7 @@ enum UpstreamSchema {
           "Begin each connection with a PROXY protocol header. Such a connection serves one client only."),
         SettingsKey(
           "host", \.host, hostForm,
-          "What is sent as Host: `preserve` for what the client asked for, `server` for the server's own name, or a name."
+          "What is sent as Host: `preserve` for what the client asked for, `server` for the name of the first server, or a name."
         ),
       ],
       foreignKeys: [
