@@ -38,7 +38,7 @@ struct ClientLimitTests {
       }
       clients = []
       for client in late { #expect(try client.receiveResponse(atMost: .seconds(20)).text == "ok") }
-      #expect(proxy.clientConnections == late.count)
+      #expect(eventually { proxy.clientConnections == late.count })
     }
   }
 }

@@ -92,9 +92,14 @@ struct LogWriterTests {
     writer.write("one")
     writer.flush()
     close(reader)
-    writer.write("two")
-    #expect(eventually { events.all == [.failed(reason: "Broken pipe")] })
-    #expect(writer.droppedCount == 1)
+    // A process that is just being started elsewhere may hold the reading end for a moment longer.
+    let failed = eventually {
+      writer.write("two")
+      writer.flush()
+      return events.all == [.failed(reason: "Broken pipe")]
+    }
+    #expect(failed)
+    #expect(writer.droppedCount >= 1)
   }
 
   /// The queue fills up, whoever writes goes on at once, and another target takes over what is queued.
