@@ -167,8 +167,19 @@ final class HealthCheck {
         scan = HeadScan()
         guard head.isInterim else {
           let finding = Finding(.answered(status: UInt16(head.status)), "status \(head.status)")
-          phase = .dropping(finding, left: Self.contentBytes)
-          return nil
+          // A server that does not close, although it is asked to, has answered all the same.
+          let isWhole: Bool
+          switch head.framing {
+          case .none: isWhole = true
+          case .contentLength(let length):
+            let left = Int(clamping: length) - inbound.count
+            isWhole = left <= 0
+            phase = .dropping(finding, left: min(left, Self.contentBytes))
+          case .chunked, .untilClose:
+            isWhole = false
+            phase = .dropping(finding, left: Self.contentBytes)
+          }
+          return isWhole ? finding : nil
         }
         interims += 1
         if interims > Self.interimLimit { return Finding(.failed, "interim responses without an end") }

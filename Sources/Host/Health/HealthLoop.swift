@@ -50,10 +50,7 @@ final class HealthLoop {
     while takeTargets() {
       now = MonotonicClock.now
       for check in connections.all where check.deadline <= now { ended(check, check.late) }
-      for entry in entries where entry.check == nil && entry.due <= now {
-        guard connections.count < Self.maximumChecks else { break }
-        begin(entry)
-      }
+      beginDue()
       let count = poller.wait(atMost: patience)
       now = MonotonicClock.now
       for event in 0..<count {
@@ -66,6 +63,12 @@ final class HealthLoop {
       }
     }
     for check in connections.all { close(check) }
+  }
+
+  /// Begins what is due, as far as there are places: who waits longest comes first.
+  private func beginDue() {
+    let due = entries.filter { $0.check == nil && $0.due <= now }.sorted { $0.due < $1.due }
+    for entry in due.prefix(max(0, Self.maximumChecks - connections.count)) { begin(entry) }
   }
 
   private var patience: Nanoseconds {

@@ -89,6 +89,17 @@ struct HealthCheckTests {
     return names.sorted()
   }
 
+  /// It keeps the connection although it is asked to close it: its answer was whole all the same, with content or without.
+  @Test(arguments: ["HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell", "HTTP/1.1 204 No Content\r\n\r\n"])
+  func aServerThatDoesNotCloseIsNotWaitedFor(_ answer: String) throws {
+    let patience = health { $0.timeout = .seconds(600) }
+    try story({ $0.upstream.health = patience }, answering: { _ in answer }) { proxy, server in
+      // Each check would take ten minutes otherwise.
+      #expect(eventually(atMost: .seconds(30)) { server.requests.count >= 3 })
+      #expect(!isIll(proxy, server))
+    }
+  }
+
   @Test func aServerThatSaysSoIsIllUntilItSaysOtherwise() throws {
     try ward(health()) { (proxy, patient, server, client) throws in
       #expect(eventually(atMost: .seconds(30)) { patient.checks.count >= 3 })
