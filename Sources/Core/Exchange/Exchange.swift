@@ -407,8 +407,9 @@ package struct Exchange: Sendable {
     return min(max(patience, Exchange.minimumPatience), Exchange.maximumPatience)
   }
 
-  /// Middleboxes that forget connections sooner than this break everything, and are mended by their owners.
-  package static let forgettingAge = Nanoseconds.seconds(10)
+  /// What idled for less is taken for remembered: no middlebox forgets so soon, and a busy pool, which reuses within
+  /// milliseconds, does not pay for the look.
+  package static let forgettingAge = Nanoseconds.seconds(1)
   package static let minimumPatience = Nanoseconds.seconds(1)
   package static let maximumPatience = Nanoseconds.seconds(5)
 

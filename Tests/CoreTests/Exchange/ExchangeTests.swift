@@ -351,8 +351,8 @@ struct ExchangeTests {
   @Test(
     "Silence is looked at where an idempotent request went out on a connection that had idled for long",
     arguments: [
-      (true, 12, 10_000, 200, 1_000), (true, 12, 10_000, 600, 1_800), (true, 12, 10_000, 60_000, 5_000),
-      (true, 12, 9_999, 200, nil), (false, 12, 60_000, 200, nil), (true, 0, 60_000, 200, nil),
+      (true, 12, 1_000, 200, 1_000), (true, 12, 10_000, 600, 1_800), (true, 12, 10_000, 60_000, 5_000),
+      (true, 12, 999, 200, nil), (false, 12, 60_000, 200, nil), (true, 0, 60_000, 200, nil),
     ] as [(Bool, UInt32, Int64, Int64, Int64?)])
   func silencePatience(idempotent: Bool, uses: UInt32, idle: Int64, retransmission: Int64, expected: Int64?) {
     let lease = LeaseFacts(
