@@ -86,4 +86,13 @@ import Testing
     #expect(joined.findings.allSatisfy { $0.vantage == .bothSides })
     #expect(joined.count(.crossingFIN) == 2)
   }
+
+  /// The capture lost the reset that would prove the race: it is not called proved, and the finding says what is missing.
+  @Test func withoutItsProofAVerdictStaysOpen() throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes("inconclusive.client"))
+    let open = try #require(report.findings.first { $0.finding.kind == .inconclusive })
+    #expect(!open.finding.missing.isEmpty)
+    // The other connection of the capture keeps its proof.
+    #expect(report.findings.contains { $0.finding.kind == .crossingFIN })
+  }
 }

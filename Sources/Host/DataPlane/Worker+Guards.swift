@@ -98,7 +98,7 @@ extension Worker {
   /// Watches how fast a request's content comes, where it must come at some rate.
   func bodyRateMeter(for client: ClientConnection) -> BodyRateMeter? {
     guard let minimum = settings.guards.minimumBodyRate, client.call.requestBody.isExpected else { return nil }
-    if let address = client.peer.ipAddress, exempt.contains(address) { return nil }
+    if let address = address(of: client), exempt.contains(address) { return nil }
     return BodyRateMeter(minimum: minimum, grace: settings.guards.minimumBodyRateGrace)
   }
 
