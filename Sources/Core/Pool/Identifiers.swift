@@ -1,6 +1,7 @@
 /// Names one upstream connection of one pool: a slot, and how often the slot was used before.
 ///
-/// Slots are dense from 0 and never exceed `PoolSettings.maximumConnections`, so a host can index an array with them.
+/// Slots are dense from 0 and never exceed the greatest `PoolSettings.maximumConnections` that the pool has had, so a host can
+/// index an array with them.
 package struct ConnectionID: Hashable, Sendable, BitwiseCopyable {
   package var slot: UInt32
   package var generation: UInt32

@@ -92,11 +92,22 @@ package struct Pool: ~Copyable {
     self.settings = settings
   }
 
-  /// Other limits, from the next event on. Connections beyond them end as they come back or are swept; exchanges that wait
-  /// keep the deadline that they were given.
+  /// Other limits, from now on: those of a reload. Sweep at once, which closes what idles beyond them, and use
+  /// ``roomForWaiting()`` until there is none, since there may be more room than before.
+  ///
+  /// | now beyond the limits | what becomes of it |
+  /// |---|---|
+  /// | a leased connection | closes when it comes back |
+  /// | one that is being opened | serves the exchange that it is opened for, then closes |
+  /// | an idle one | closes with the next sweep |
+  /// | an exchange whose connection dies or was stale | keeps its place: its next connection replaces the lost one |
+  /// | an exchange that waits | keeps its turn and its deadline |
   package mutating func adopt(_ settings: PoolSettings) {
     self.settings = settings
   }
+
+  /// Whether the limit leaves no place for a connection that is in no list and not counted: it was lowered meanwhile.
+  private var isFull: Bool { connectionCount >= settings.maximumConnections }
 
   /// A second pool in the same state, for whoever explores what could happen next. Each goes its own way from here.
   package borrowing func copy() -> Pool {
@@ -176,10 +187,11 @@ package struct Pool: ~Copyable {
       Pool.unlink(younger, from: &idle, in: &slots)
       return .lease(self.lease(younger, to: exchange, now: now))
     }
-    guard let opening = openConnection(for: exchange) else {
-      preconditionFailure("a connection was just given up, so there is room for one")
+    if let opening = openConnection(for: exchange) {
+      return .connect(opening.opened, closeFirst: opening.closed)
     }
-    return .connect(opening.opened, closeFirst: opening.closed)
+    // The limit was lowered while this exchange had its place. It keeps it: there are not more connections than before.
+    return .connect(open(for: exchange), closeFirst: nil)
   }
 
   // MARK: - Connections
@@ -208,10 +220,10 @@ package struct Pool: ~Copyable {
     connectingCount -= 1
     slots[Int(slot)].openedAt = now
     slots[Int(slot)].idleSince = now
-    if let exchange = owner ?? dequeue()?.exchange {
+    if let exchange = owner ?? (isFull ? nil : dequeue()?.exchange) {
       return .lease(lease(slot, to: exchange, now: now))
     }
-    guard !isDraining, settings.reuses, bounds.leaseLimit > .zero, settings.maximumIdleConnections > 0 else {
+    guard !isDraining, !isFull, settings.reuses, bounds.leaseLimit > .zero, settings.maximumIdleConnections > 0 else {
       free(slot)
       return .close
     }
@@ -244,6 +256,8 @@ package struct Pool: ~Copyable {
     case notReusable
     case reuseOff
     case draining
+    /// A reload has lowered the limit.
+    case maximumConnections
     case maximumUses
     case maximumConnectionAge
     /// The server closes connections at this age, or after so many requests, or keeps none.
@@ -280,6 +294,10 @@ package struct Pool: ~Copyable {
   ) -> Returned {
     let slot = endLease(lease)
     slots[Int(slot)].idleSince = min(idleSince ?? now, now)
+    if reusable, !isDraining, isFull {
+      free(slot)
+      return .close(.maximumConnections, useRoom())
+    }
     if let reason = reasonToClose(slots[Int(slot)], reusable: reusable, bounds: bounds, now: now) {
       if reason == .learnedLimit, bounds.leaseLimit == .zero, sentinels.count < settings.maximumSentinels,
         waitingCount == 0
@@ -344,16 +362,34 @@ package struct Pool: ~Copyable {
     remove(ticket.slot)
   }
 
-  /// The next exchange whose wait is over; ask until `nil`. Fail it.
+  /// The next exchange whose wait is over; ask until `nil`. Fail it. It looks at the whole queue: a reload may have
+  /// shortened the wait of those who came later.
   package mutating func waitExpired(now: Instant) -> ExchangeID? {
-    guard firstWaiter != Pool.none, waiters[Int(firstWaiter)].deadline <= now else { return nil }
-    return dequeue()?.exchange
+    var index = firstWaiter
+    while index != Pool.none {
+      let waiter = waiters[Int(index)]
+      if waiter.deadline <= now {
+        remove(index)
+        return waiter.exchange
+      }
+      index = waiter.next
+    }
+    return nil
   }
 
   /// When the next wait ends; `nil` when nobody waits.
   package var nextWaitExpiry: Instant? {
-    firstWaiter == Pool.none ? nil : waiters[Int(firstWaiter)].deadline
+    var soonest: Instant?
+    var index = firstWaiter
+    while index != Pool.none {
+      soonest = min(soonest ?? .distantFuture, waiters[Int(index)].deadline)
+      index = waiters[Int(index)].next
+    }
+    return soonest
   }
+
+  /// After a reload: room that was not there before, for the exchange that waits longest; ask until it is unused.
+  package mutating func roomForWaiting() -> Room { isDraining ? .unused : useRoom() }
 
   // MARK: - Time
 
@@ -370,6 +406,7 @@ package struct Pool: ~Copyable {
 
   /// Closes what may not be leased any more, one connection a call; call until `done`.
   package mutating func sweep(bounds: IdleBounds, now: Instant) -> Sweep {
+    if let beyond = closeBeyondLimits() { return beyond }
     while idle.oldest != Pool.none {
       let slot = idle.oldest
       let age = now.since(slots[Int(slot)].idleSince)
@@ -413,6 +450,30 @@ package struct Pool: ~Copyable {
       slot = slots[Int(slot)].previous
     }
     return .done(next: next)
+  }
+
+  /// What idles beyond limits that a reload has lowered.
+  private mutating func closeBeyondLimits() -> Sweep? {
+    let isBeyond = connectionCount > settings.maximumConnections
+    if sentinels.oldest != Pool.none, isBeyond || sentinels.count > settings.maximumSentinels {
+      let slot = sentinels.oldest
+      Pool.unlink(slot, from: &sentinels, in: &slots)
+      return .close(free(slot), isBeyond ? .maximumConnections : .idleWindow)
+    }
+    guard idle.oldest != Pool.none else { return nil }
+    let reason: CloseReason
+    if !settings.reuses {
+      reason = .reuseOff
+    } else if isBeyond {
+      reason = .maximumConnections
+    } else if idle.count > settings.maximumIdleConnections {
+      reason = .maximumIdleConnections
+    } else {
+      return nil
+    }
+    let slot = idle.oldest
+    Pool.unlink(slot, from: &idle, in: &slots)
+    return .close(free(slot), reason)
   }
 
   /// One step of draining.
@@ -479,6 +540,8 @@ package struct Pool: ~Copyable {
   private static let maximumLooks = 4
 
   private func leasableSlot(idempotent: Bool, bounds: IdleBounds, now: Instant) -> UInt32? {
+    // What idles may have been kept under other settings.
+    guard settings.reuses else { return nil }
     var idleLimit = min(bounds.leaseLimit, settings.maximumIdleAge)
     if !idempotent { idleLimit = min(idleLimit, bounds.provenAge) }
     let ageLimit = min(bounds.connectionAgeLimit, settings.maximumConnectionAge)

@@ -64,6 +64,18 @@ final class Upstream {
     prepareCookies()
   }
 
+  /// The places of those of some servers that are still here.
+  static func tried(_ servers: [Server]) -> TriedServers {
+    var tried = TriedServers()
+    for server in servers where server.upstream.has(server) { tried.insert(server.position) }
+    return tried
+  }
+
+  /// Whether it takes requests now; the place of one that has left is another's, or nobody's.
+  func has(_ server: Server) -> Bool {
+    server.position < servers.count && servers[server.position] === server
+  }
+
   /// The cookie's token and line for each server. Whoever is gone keeps his: he may still owe an answer.
   private func prepareCookies() {
     guard let stickyCookie else {

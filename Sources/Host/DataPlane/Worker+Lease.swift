@@ -349,6 +349,14 @@ extension Worker {
   // MARK: - Idle connections
 
   private func becameIdle(_ upstream: UpstreamConnection) {
+    // It was being opened when its server left: nobody will come for it.
+    guard upstream.server.isActive else {
+      let room = upstream.server.pool.connectionClosed(upstream.id, now: now)
+      countClose(Pool.CloseReason.draining.name)
+      discard(upstream)
+      use(room, of: upstream.server)
+      return
+    }
     scheduleSweep(of: upstream.server)
     // The FIN may have come while the connection was leased: no further event will tell.
     if upstream.peerClosed || upstream.isReadable { idleConnectionStirred(upstream) }
@@ -465,6 +473,13 @@ extension Worker {
     }
   }
 
+  /// The limits of the pool changed: what idles beyond them closes, and whoever waits gets what room there is now.
+  func settle(_ server: Server) {
+    sweep(server)
+    while case .connect(let id, let exchange) = server.pool.roomForWaiting() { rooms.append((id, exchange, server)) }
+    useRooms()
+  }
+
   /// Closes every connection of a server that nobody uses.
   func closeIdleConnections(of server: Server, because reason: Pool.CloseReason = .draining) {
     for case .some(let upstream) in server.connections where server.pool.isIdle(upstream.id) {
@@ -492,6 +507,7 @@ extension Pool.CloseReason {
     case .notReusable: "not-reusable"
     case .reuseOff: "reuse-off"
     case .draining: "draining"
+    case .maximumConnections: "max-connections"
     case .maximumUses: "max-requests"
     case .maximumConnectionAge: "max-age"
     case .learnedLimit: "learned-limit"

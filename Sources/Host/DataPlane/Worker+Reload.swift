@@ -35,6 +35,7 @@ extension Worker {
     letGoOfRetired()
     makeRoutes()
     adopt(reload.members)
+    for server in servers where server.isActive { settle(server) }
     adopt(reload.listeners)
     for client in clients.all {
       client.forwarding = forwarding(for: client.peer)
@@ -61,9 +62,21 @@ extension Worker {
 
   /// Takes over the servers that each upstream has now; those that are gone serve what they have and no more.
   func adopt(_ members: [[UpstreamMember]]) {
+    let tried = triedServers
     for (upstream, members) in zip(upstreams, members) { adopt(members, of: upstream) }
+    for (client, servers) in tried { client.call.refusedBy = Upstream.tried(servers) }
     defaultRoute.refresh()
     for route in routes { route.refresh() }
+  }
+
+  /// What exchanges under way have asked in vain. Servers get other places when some come or go, so the places say nothing then.
+  private var triedServers: [(ClientConnection, [Server])] {
+    clients.all.compactMap { client in
+      guard client.call.isActive, !client.call.refusedBy.isEmpty, let upstream = client.call.route?.upstream else {
+        return nil
+      }
+      return (client, upstream.servers.filter { client.call.refusedBy.contains($0.position) })
+    }
   }
 
   private func adopt(_ members: [UpstreamMember], of upstream: Upstream) {

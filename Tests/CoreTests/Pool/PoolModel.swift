@@ -55,7 +55,7 @@ struct PoolModel {
     case close
   }
 
-  let settings: PoolSettings
+  private(set) var settings: PoolSettings
   var connections: [Connection] = []
   var waiters: [Waiter] = []
   var isDraining = false
@@ -67,18 +67,39 @@ struct PoolModel {
 
   // MARK: - Events
 
+  /// A reload, and what the host does at once: everything beyond the limits closes, whatever room there is is used.
+  mutating func adopt(_ settings: PoolSettings) -> (closed: Set<ConnectionID>, rooms: [ExchangeID]) {
+    self.settings = settings
+    var closed: Set<ConnectionID> = []
+    func limit(_ state: (State) -> Bool, _ isBeyond: (PoolModel) -> Bool, _ model: inout PoolModel) {
+      while isBeyond(model), let index = model.oldest(where: state) {
+        closed.insert(model.connections.remove(at: index).id)
+      }
+    }
+    limit({ $0.isSentinel }, { $0.connections.count > Int(settings.maximumConnections) }, &self)
+    limit({ $0.isSentinel }, { $0.count { $0.isSentinel } > Int(settings.maximumSentinels) }, &self)
+    limit({ $0 == .idle }, { $0.connections.count > Int(settings.maximumConnections) }, &self)
+    limit(
+      { $0 == .idle }, { !settings.reuses || $0.count { $0 == .idle } > Int(settings.maximumIdleConnections) }, &self)
+    var rooms: [ExchangeID] = []
+    while !isDraining, case .connect(let exchange) = room(besides: rooms.count) { rooms.append(exchange) }
+    return (closed, rooms)
+  }
+
   mutating func requestArrived(
     _ exchange: ExchangeID, idempotent: Bool, freshOnly: Bool, bounds: IdleBounds, now: Instant, again: Bool = false
   ) -> Admission {
     if isDraining { return .refused(.draining) }
     if waiters.isEmpty || again {
-      if !freshOnly, let index = bestIdle(idempotent: idempotent, bounds: bounds, now: now) {
+      if !freshOnly, settings.reuses, let index = bestIdle(idempotent: idempotent, bounds: bounds, now: now) {
         return .lease(lease(index, to: exchange, now: now))
       }
       if connections.count < Int(settings.maximumConnections) { return .connect(closeFirst: nil) }
       if let victim = oldest(where: { $0.isSentinel }) ?? oldest(where: { $0 == .idle }) {
         return .connect(closeFirst: connections.remove(at: victim).id)
       }
+      // It had a place before a reload took places away, and keeps it.
+      if again { return .connect(closeFirst: nil) }
     }
     if waiters.count >= Int(settings.maximumWaiting) { return .refused(.queueFull) }
     return .wait(until: now.advanced(by: settings.maximumWait))
@@ -97,9 +118,10 @@ struct PoolModel {
     connections[index].openedAt = now
     connections[index].idleSince = now
     var exchange = owner
-    if exchange == nil, !waiters.isEmpty { exchange = waiters.removeFirst().exchange }
+    let isFull = connections.count > Int(settings.maximumConnections)
+    if exchange == nil, !isFull, !waiters.isEmpty { exchange = waiters.removeFirst().exchange }
     if let exchange { return .lease(exchange, lease(index, to: exchange, now: now)) }
-    if isDraining || !settings.reuses || bounds.leaseLimit <= .zero || settings.maximumIdleConnections == 0 {
+    if isDraining || isFull || !settings.reuses || bounds.leaseLimit <= .zero || settings.maximumIdleConnections == 0 {
       connections.remove(at: index)
       return .close
     }
@@ -273,8 +295,8 @@ struct PoolModel {
     return closed
   }
 
-  private mutating func room() -> Room {
-    if connections.count >= Int(settings.maximumConnections) || waiters.isEmpty { return .unused }
+  private mutating func room(besides opened: Int = 0) -> Room {
+    if connections.count + opened >= Int(settings.maximumConnections) || waiters.isEmpty { return .unused }
     return .connect(for: waiters.removeFirst().exchange)
   }
 
@@ -283,6 +305,7 @@ struct PoolModel {
   ) -> Pool.CloseReason? {
     if !reusable { return .notReusable }
     if isDraining { return .draining }
+    if connections.count > Int(settings.maximumConnections) { return .maximumConnections }
     if !settings.reuses { return .reuseOff }
     if connection.uses >= settings.maximumUses { return .maximumUses }
     let age = now.since(connection.openedAt)

@@ -9,15 +9,22 @@ private struct PoolPair: ~Copyable {
   var now = Instant(nanoseconds: 1_000_000_000)
   var nextExchange: UInt32 = 0
   let bounds: IdleBounds
+  /// What a reload may bring.
+  let reloads: [PoolSettings]
 
-  init(settings: PoolSettings, bounds: IdleBounds) {
+  init(settings: PoolSettings, bounds: IdleBounds, reloads: [PoolSettings] = []) {
     pool = Pool(settings: settings)
     model = PoolModel(settings: settings)
     self.bounds = bounds
+    self.reloads = reloads
   }
 
-  private init(pool: consuming Pool, model: PoolModel, now: Instant, nextExchange: UInt32, bounds: IdleBounds) {
+  private init(
+    pool: consuming Pool, model: PoolModel, now: Instant, nextExchange: UInt32, bounds: IdleBounds,
+    reloads: [PoolSettings]
+  ) {
     self.pool = pool
+    self.reloads = reloads
     self.model = model
     self.now = now
     self.nextExchange = nextExchange
@@ -25,7 +32,7 @@ private struct PoolPair: ~Copyable {
   }
 
   borrowing func copy() -> PoolPair {
-    PoolPair(pool: pool.copy(), model: model, now: now, nextExchange: nextExchange, bounds: bounds)
+    PoolPair(pool: pool.copy(), model: model, now: now, nextExchange: nextExchange, bounds: bounds, reloads: reloads)
   }
 
   enum Event: Hashable {
@@ -40,6 +47,7 @@ private struct PoolPair: ~Copyable {
     case expire
     case sweep
     case pass(Nanoseconds)
+    case reload(PoolSettings)
     case drain
   }
 
@@ -67,25 +75,27 @@ private struct PoolPair: ~Copyable {
     events.append(.sweep)
     events.append(.pass(.milliseconds(5)))
     events.append(.pass(.seconds(2)))
+    for settings in reloads where settings != model.settings { events.append(.reload(settings)) }
     if !model.isDraining { events.append(.drain) }
     return events
   }
 
   /// Lets both meet the event; returns what they disagree in.
   mutating func meet(_ event: Event) -> String? {
+    let before = pool.connectionCount
     let complaint = dispatch(event)
     if let complaint { return "\(event): \(complaint)" }
     let counts = pool.counts
     let expected = model.counts
     if counts != expected { return "\(event): counts \(counts), expected \(expected)" }
-    if counts.connecting + counts.leased + counts.idle + counts.sentinels > pool.settings.maximumConnections {
+    if pool.connectionCount > max(pool.settings.maximumConnections, before) {
       return "\(event): too many connections"
     }
     if counts.waiting > 0, counts.idle + counts.sentinels > 0 { return "\(event): somebody waits while others idle" }
     for connection in model.connections where !pool.knows(connection.id) {
       return "\(event): \(connection.id) is forgotten"
     }
-    if pool.nextWaitExpiry != model.waiters.first?.deadline { return "\(event): next expiry" }
+    if pool.nextWaitExpiry != model.waiters.map(\.deadline).min() { return "\(event): next expiry" }
     return nil
   }
 
@@ -114,8 +124,31 @@ private struct PoolPair: ~Copyable {
     case .pass(let span):
       now = now.advanced(by: span)
       return nil
+    case .reload(let settings): return reload(settings)
     case .drain: return drain()
     }
+  }
+
+  private mutating func reload(_ settings: PoolSettings) -> String? {
+    let expected = model.adopt(settings)
+    pool.adopt(settings)
+    var closed: Set<ConnectionID> = []
+    // Only what is beyond the limits: time has not passed, and may have before.
+    let patient = IdleBounds(leaseLimit: .unlimited, provenAge: .unlimited)
+    sweeping: while true {
+      switch pool.sweep(bounds: patient, now: Instant(nanoseconds: 0)) {
+      case .close(let id, _): closed.insert(id)
+      case .sentinelSurvived: return "a reload makes nobody older"
+      case .done: break sweeping
+      }
+    }
+    guard closed == expected.closed else { return "closed \(closed), expected \(expected.closed)" }
+    var rooms: [ExchangeID] = []
+    while case .connect(let id, let exchange) = pool.roomForWaiting() {
+      rooms.append(exchange)
+      if let complaint = opened(id, exchange) { return complaint }
+    }
+    return rooms == expected.rooms ? nil : "room for \(rooms), expected \(expected.rooms)"
   }
 
   private mutating func request(_ idempotent: Bool, _ freshOnly: Bool) -> String? {
@@ -163,7 +196,8 @@ private struct PoolPair: ~Copyable {
 
   private mutating func opened(_ id: ConnectionID, _ exchange: ExchangeID) -> String? {
     if model.connections.contains(where: { $0.id.slot == id.slot }) { return "slot \(id.slot) is taken" }
-    if id.slot >= pool.settings.maximumConnections { return "slot \(id.slot) is beyond the table" }
+    let limit = reloads.reduce(pool.settings.maximumConnections) { max($0, $1.maximumConnections) }
+    if id.slot >= limit { return "slot \(id.slot) is beyond the table" }
     model.opened(id, for: exchange)
     return nil
   }
@@ -261,6 +295,7 @@ struct PoolOrderTests {
     var name: String
     var settings: PoolSettings
     var bounds: IdleBounds
+    var reloads: [PoolSettings] = []
     var testDescription: String { name }
   }
 
@@ -303,7 +338,31 @@ struct PoolOrderTests {
       name: "reuse is off",
       settings: PoolSettings(maximumConnections: 2, maximumWaiting: 1, reuses: false),
       bounds: .unknown(configuredLimit: .seconds(60))),
+    World(
+      name: "reloads make it larger and smaller",
+      settings: narrow, bounds: known,
+      reloads: [
+        narrow,
+        PoolSettings(
+          maximumConnections: 3, maximumIdleConnections: 3, maximumIdleAge: .seconds(9), maximumWaiting: 2,
+          maximumWait: .seconds(1)),
+      ]),
+    World(
+      name: "reloads switch reuse off and on",
+      settings: PoolSettings(
+        maximumConnections: 2, maximumIdleConnections: 1, maximumIdleAge: .seconds(9), maximumWaiting: 1),
+      bounds: known,
+      reloads: [
+        PoolSettings(maximumConnections: 2, maximumWaiting: 1, reuses: false, maximumSentinels: 0),
+        PoolSettings(
+          maximumConnections: 3, maximumIdleConnections: 0, maximumIdleAge: .seconds(1), maximumWaiting: 0,
+          maximumWait: .seconds(1)),
+      ]),
   ]
+
+  private static let narrow = PoolSettings(
+    maximumConnections: 1, maximumIdleConnections: 1, maximumIdleAge: .seconds(9), maximumWaiting: 1,
+    maximumWait: .seconds(3))
 
   /// How far a life has come before every order is tried: not at all; all connections leased; all of them idle.
   enum Beginning: CaseIterable, Sendable {
@@ -316,7 +375,7 @@ struct PoolOrderTests {
   func everyOrder(world: World, beginning: Beginning) {
     var paths = 0
     var complaints: [String] = []
-    var start = PoolPair(settings: world.settings, bounds: world.bounds)
+    var start = PoolPair(settings: world.settings, bounds: world.bounds, reloads: world.reloads)
     for event in lead(&start, to: beginning) {
       if let complaint = start.meet(event) { complaints.append(complaint) }
     }
@@ -359,7 +418,7 @@ struct PoolOrderTests {
   func randomLives(world: World) {
     for seed in UInt64(1)...60 {
       var random = SeededGenerator(seed: seed)
-      var pair = PoolPair(settings: world.settings, bounds: world.bounds)
+      var pair = PoolPair(settings: world.settings, bounds: world.bounds, reloads: world.reloads)
       for step in 0..<300 {
         var events = pair.events
         // Draining ends what is interesting; let it come late.

@@ -1,6 +1,7 @@
 import Core
 import Host
 import Support
+import Synchronization
 import Testing
 
 /// Other settings while clients are connected: nothing that is open ends, and a bad one changes nothing.
@@ -71,6 +72,94 @@ struct ReloadTests {
       #expect(try client.receiveResponse().status == 503)
       #expect(server.requests.count == 2)
       #expect(proxy.counters.failures.isEmpty)
+    }
+  }
+
+  /// Six are being served and two may be: what dies of them is replayed, as if nothing had changed.
+  @Test func aLimitBelowWhatIsLeasedCostsNobodyAnything() throws {
+    let dies = Mutex(false)
+    let answers = Mutex(false)
+    try story(
+      { $0.upstream.pool.connections = 10 },
+      server: { connection, index, server in
+        while let request = try connection.receiveRequestOrEnd() {
+          server.note(request)
+          if index == 0 {
+            #expect(eventually { dies.withLock { $0 } })
+            return
+          }
+          #expect(eventually { answers.withLock { $0 } })
+          try connection.send(Self.answer("ok"))
+        }
+      }
+    ) { proxy, server in
+      let clients = try (0..<6).map { _ in try proxy.connect() }
+      for (index, client) in clients.enumerated() {
+        try client.send("GET /\(index) HTTP/1.1\r\nHost: a\r\n\r\n")
+        #expect(eventually { server.requests.count == index + 1 })
+      }
+      var settings = proxy.proxy.settings
+      settings.upstream.pool.connections = 2
+      _ = try proxy.proxy.reload(settings)
+      dies.withLock { $0 = true }
+      #expect(eventually { server.requests.count == 7 }, "the first is sent again")
+      answers.withLock { $0 = true }
+      for client in clients { #expect(try client.receiveResponse().text == "ok") }
+      #expect(eventually { proxy.pools.reduce(0) { $0 + $1.counts.idle } <= 2 })
+      #expect(eventually { proxy.counters.closedByProxy["max-connections"] == 4 })
+    }
+  }
+
+  @Test func aHigherLimitLetsThoseInWhoWait() throws {
+    let answers = Mutex(false)
+    try story(
+      { $0.upstream.pool.connections = 1 },
+      server: { connection, _, server in
+        while let request = try connection.receiveRequestOrEnd() {
+          server.note(request)
+          #expect(request.target != "/long" || eventually { answers.withLock { $0 } })
+          try connection.send(Self.answer("ok"))
+        }
+      }
+    ) { proxy, server in
+      let long = try proxy.connect()
+      try long.send("GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { server.requests.count == 1 })
+      let waiting = try proxy.connect()
+      try waiting.send("GET /waiting HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { proxy.pools.contains { $0.counts.waiting == 1 } })
+      var settings = proxy.proxy.settings
+      settings.upstream.pool.connections = 2
+      _ = try proxy.proxy.reload(settings)
+      #expect(try waiting.receiveResponse().text == "ok")
+      answers.withLock { $0 = true }
+      #expect(try long.receiveResponse().text == "ok")
+    }
+  }
+
+  @Test func whatIdlesBeyondALowerLimitCloses() throws {
+    let isFull = Mutex(false)
+    try story(server: { connection, _, server in
+      while let request = try connection.receiveRequestOrEnd() {
+        server.note(request)
+        #expect(eventually { isFull.withLock { $0 } })
+        try connection.send(Self.answer("ok"))
+      }
+    }) { proxy, server in
+      let clients = try (0..<5).map { _ in try proxy.connect() }
+      for client in clients { try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
+      #expect(eventually { server.requests.count == 5 })
+      isFull.withLock { $0 = true }
+      for client in clients { #expect(try client.receiveResponse().text == "ok") }
+      #expect(eventually { proxy.pools.contains { $0.counts.idle == 5 } })
+      var settings = proxy.proxy.settings
+      settings.upstream.pool.idleConnections = 3
+      _ = try proxy.proxy.reload(settings)
+      #expect(eventually { proxy.pools.contains { $0.counts.idle == 3 } })
+      settings.upstream.pool.connections = 1
+      _ = try proxy.proxy.reload(settings)
+      #expect(eventually { proxy.pools.contains { $0.counts.idle == 1 } })
+      #expect(eventually { server.openCount == 1 })
     }
   }
 
