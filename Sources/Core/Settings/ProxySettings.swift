@@ -14,6 +14,7 @@ package struct ProxySettings: Sendable, Hashable {
   package var timeouts = Timeouts()
   package var forwarding = ForwardingSettings()
   package var guards = GuardSettings()
+  package var halfClosed = HalfClosedPolicy.end
   package var logs = LogSettings()
   package var resolver = ResolverSettings()
   /// The path of the control socket; nil: none.
@@ -69,6 +70,14 @@ package struct ProxySettings: Sendable, Hashable {
     package var drainGrace = Nanoseconds.seconds(5)
     package init() {}
   }
+}
+
+/// What becomes of an exchange whose client sends its FIN behind the request.
+package enum HalfClosedPolicy: String, Sendable, Hashable, CaseIterable {
+  /// The client has gone: the exchange ends.
+  case end
+  /// The client only has nothing more to ask (RFC 9112 section 9.6): it gets its answer.
+  case serve
 }
 
 /// The fields about the path of a request that the proxy writes.

@@ -76,6 +76,8 @@ struct Call {
   var announcedContent = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
+  /// Time has passed since the request came, and nothing of it was sent since: it waited for a connection, or is sent again.
+  var hasWaited = false
   /// Interim responses seen.
   var interimCount: UInt16 = 0
   /// The buffer may hold a whole head behind an interim one.

@@ -265,6 +265,30 @@ extension Worker {
     answer(client, clientFault(status: 400, "The connection ended within the request's content."))
   }
 
+  /// Whether the exchange ends because the client's FIN has come: the whole request is here, and its answer is not.
+  ///
+  /// A client that closes its connection sends the same FIN as one that only says that it has nothing more to ask. The first
+  /// kind is everywhere (a closed tab, an aborted fetch, Ctrl-C), so it is taken for that unless the settings say otherwise. Not
+  /// judged here: a request of which a part is missing (``requestBodyEndedEarly(_:)``), an answer of which nothing is missing,
+  /// and tunnels.
+  func endsForClosedClient(_ client: ClientConnection) -> Bool {
+    guard settings.halfClosed == .end, client.phase == .exchanging, client.call.requestBody.isComplete,
+      !client.call.responseBody.isComplete
+    else { return false }
+    counters.clientCloses &+= 1
+    clientBroke(client)
+    return true
+  }
+
+  /// Before the first byte of a request leaves that had to wait: the client may have gone meanwhile, and the poller not told yet.
+  func clientLeftWhileWaiting(_ client: ClientConnection) -> Bool {
+    client.call.hasWaited = false
+    guard settings.halfClosed == .end, Socket.peerHasClosed(client.number) else { return false }
+    client.peerClosed = true
+    client.isReadable = true
+    return endsForClosedClient(client)
+  }
+
   /// The client is gone: nobody reads what would come.
   func clientBroke(_ client: ClientConnection) {
     guard client.phase != .closed else { return }

@@ -96,6 +96,7 @@ extension Worker {
     case .replayAfresh(let verdict):
       counters.replays[verdict.label, default: 0] &+= 1
       client.record?.rewind()
+      client.call.hasWaited = true
       client.call.responseBody = .awaitingHead
       client.call.mayHoldHead = false
       client.call.interimCount = 0

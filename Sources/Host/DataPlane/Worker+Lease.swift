@@ -47,6 +47,7 @@ extension Worker {
       connect(id, for: client, at: server)
     case .wait(let ticket, let deadline):
       client.call.stage = .waiting(ticket, server)
+      client.call.hasWaited = true
       expect(.waiting, for: client, within: deadline.since(now))
     case .refused(let refusal):
       let cause: FailureCause =
@@ -123,6 +124,7 @@ extension Worker {
       server.place(upstream)
       upstream.client = client?.token
       client?.call.stage = .connecting
+      client?.call.hasWaited = true
       client?.upstream = upstream
       client?.call.upstreamLogID = upstream.logID
       try poller.register(

@@ -162,7 +162,9 @@ extension Worker {
     _ = readRequestBody(client)
     // Chunked content that is all here and is kept has shown its length.
     if client.call.requestBody.isComplete, client.call.machine.isRecordWhole { client.call.outgrowsRecord = false }
-    if client.phase == .exchanging, client.call.responseBody.isAwaited { acquire(client) }
+    guard client.phase == .exchanging, client.call.responseBody.isAwaited else { return }
+    if client.peerClosed, endsForClosedClient(client) { return }
+    acquire(client)
   }
 
   private func startCall(
@@ -313,6 +315,7 @@ extension Worker {
     guard case .leased = client.call.stage, let upstream = client.upstream, upstream.isWritable,
       upstream.firstError == 0
     else { return false }
+    if client.call.hasWaited, clientLeftWhileWaiting(client) { return true }
     guard var record = client.record.take() else { return false }
     guard !record.isEmpty else {
       client.record = consume record

@@ -98,6 +98,7 @@ extension Worker {
     client.call.interimCount = 0
     client.silenceDeadline = .distantFuture
     client.call.stage = .backingOff
+    client.call.hasWaited = true
     expect(.backoff, for: client, within: delay)
   }
 

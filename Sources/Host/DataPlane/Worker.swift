@@ -322,6 +322,7 @@ final class Worker {
         moved = readHead(client)
       case .exchanging:
         if readRequestBody(client) { moved = true }
+        if client.peerClosed, endsForClosedClient(client) { return }
         if client.phase == .exchanging, sendRequest(client) { moved = true }
         if client.phase == .exchanging, readResponse(client) { moved = true }
         if client.phase == .exchanging, sendResponse(client) { moved = true }

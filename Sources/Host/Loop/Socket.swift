@@ -198,6 +198,13 @@ package enum Socket {
     }
   }
 
+  /// Whether the peer has sent its FIN or a RST, whatever is still to be read before that.
+  package static func peerHasClosed(_ number: Int32) -> Bool {
+    var descriptor = pollfd(fd: number, events: Int16(truncatingIfNeeded: EPOLLRDHUP.rawValue), revents: 0)
+    // Safe: one descriptor, during the call, which does not wait.
+    return unsafe poll(&descriptor, 1, 0) > 0
+  }
+
   /// Sends a FIN; what the peer still sends can be read.
   package static func shutdownWriting(_ number: Int32) {
     _ = shutdown(number, Int32(SHUT_WR))

@@ -28,7 +28,10 @@ package struct Counters: Equatable, Sendable {
   package var requests: UInt64 = 0
   /// By the first digit of the status: index 1 is 1xx ... 5 is 5xx.
   package var responses = [UInt64](repeating: 0, count: 6)
+  /// Clients that left before their answer was complete, however.
   package var clientAborts: UInt64 = 0
+  /// Those among them that closed in order (FIN).
+  package var clientCloses: UInt64 = 0
   package var clientTimeouts: UInt64 = 0
   package var malformedRequests: UInt64 = 0
   package var tunnels: UInt64 = 0
@@ -80,6 +83,7 @@ package struct Counters: Equatable, Sendable {
     requests &+= other.requests
     for index in responses.indices { responses[index] &+= other.responses[index] }
     clientAborts &+= other.clientAborts
+    clientCloses &+= other.clientCloses
     clientTimeouts &+= other.clientTimeouts
     malformedRequests &+= other.malformedRequests
     tunnels &+= other.tunnels
@@ -133,6 +137,7 @@ package struct Counters: Equatable, Sendable {
     line("requests_total", requests)
     for index in 1...5 { lines.append("photofinish_responses_total{class=\"\(index)xx\"} \(responses[index])") }
     line("client_aborts_total", clientAborts)
+    line("client_closes_total", clientCloses)
     line("client_timeouts_total", clientTimeouts)
     line("malformed_requests_total", malformedRequests)
     line("tunnels_total", tunnels)

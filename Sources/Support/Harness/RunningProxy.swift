@@ -74,6 +74,16 @@ package final class RunningProxy: Sendable {
     try BlockingSocket(to: address, from: namespace)
   }
 
+  /// Does something while the only event loop stands still: it gets to know of all that happens here at once.
+  package func whileHeldUp(_ body: () throws -> Void) throws {
+    lines.setBarrier("the request line ")
+    defer { lines.setBarrier(nil) }
+    // The loop writes a line about it, and that line waits.
+    try connect().send("held up\r\n\r\n")
+    guard eventually({ lines.isHeldUp }) else { throw BlockingSocket.Failure.ended("the loop is not held up") }
+    try body()
+  }
+
   // MARK: - What it says of itself
 
   package var counters: Counters {
@@ -100,9 +110,34 @@ package final class RunningProxy: Sendable {
 }
 
 private final class CapturedLines: Sendable {
-  private let held = Mutex<[String]>([])
-  func add(_ line: String) { held.withLock { $0.append(line) } }
-  var all: [String] { held.withLock { $0 } }
+  private struct State {
+    var lines: [String] = []
+    /// Whoever adds a line that contains this waits until it is nil again.
+    var barrier: String?
+    var isHeldUp = false
+  }
+
+  private let state = Mutex(State())
+
+  func add(_ line: String) {
+    let isHeldUp = state.withLock { state in
+      state.lines.append(line)
+      guard let barrier = state.barrier, line.contains(barrier) else { return false }
+      state.isHeldUp = true
+      return true
+    }
+    if isHeldUp { _ = eventually(atMost: .seconds(30)) { state.withLock { $0.barrier == nil } } }
+  }
+
+  var all: [String] { state.withLock { $0.lines } }
+  var isHeldUp: Bool { state.withLock { $0.isHeldUp } }
+
+  func setBarrier(_ text: String?) {
+    state.withLock { state in
+      state.barrier = text
+      state.isHeldUp = false
+    }
+  }
 }
 
 private struct CapturingLogHandler: LogHandler {

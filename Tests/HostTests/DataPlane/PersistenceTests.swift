@@ -186,7 +186,10 @@ struct PersistenceTests {
   // MARK: Ends
 
   @Test func aClientThatHalfClosesGetsItsAnswers() throws {
-    try story(answering: { request in "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\(request.target)" }) { proxy, _ in
+    try story(
+      { $0.halfClosed = .serve },
+      answering: { request in "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\(request.target)" }
+    ) { proxy, _ in
       let client = try proxy.connect()
       try client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n")
       client.shutdownWriting()
@@ -198,11 +201,14 @@ struct PersistenceTests {
   }
 
   @Test func aHalfClosingClientMayWaitForASlowAnswer() throws {
-    try story(server: { connection, _, _ in
-      _ = try connection.receiveRequest()
-      pause(.milliseconds(50))
-      try connection.answer(200, "late")
-    }) { proxy, _ in
+    try story(
+      { $0.halfClosed = .serve },
+      server: { connection, _, _ in
+        _ = try connection.receiveRequest()
+        pause(.milliseconds(50))
+        try connection.answer(200, "late")
+      }
+    ) { proxy, _ in
       let client = try proxy.connect()
       try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
       client.shutdownWriting()

@@ -240,9 +240,9 @@ struct RetryTests {
     }
   }
 
-  /// A FIN says only that the client sends nothing more.
+  /// A FIN can say that the client only sends nothing more.
   @Test func aClientThatOnlyStopsSendingGetsItsAnswer() throws {
-    try pair(first: { _ in Self.failure(retryAfter: "1") }) { (proxy, _, _) throws in
+    try pair({ $0.halfClosed = .serve }, first: { _ in Self.failure(retryAfter: "1") }) { (proxy, _, _) throws in
       let client = try proxy.connect()
       try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
       #expect(eventually { proxy.counters.retries["503"] == 1 })

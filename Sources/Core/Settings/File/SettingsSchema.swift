@@ -27,6 +27,11 @@ enum SettingsSchema {
           "Where requests go; without routes everything goes to the only upstream. The most specific route that matches a request is taken, and a request that none matches gets 404."
         ),
         SettingsKey(
+          "client-half-close", \.settings.halfClosed,
+          .choice(HalfClosedPolicy.allCases.map { ($0.rawValue, $0) }),
+          "What a client's FIN behind its request means: `end`, it has left, and the server's work for it ends; `serve`, it still reads its answer."
+        ),
+        SettingsKey(
           "timeouts", \.settings.timeouts, GeneralSchema.timeouts.form(standard: .init()), "How long things may take."),
         SettingsKey(
           "limits", \.settings.limits, GeneralSchema.limits.form(standard: .init()), "How large things may be."),
