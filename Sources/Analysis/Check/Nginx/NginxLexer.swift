@@ -1,0 +1,127 @@
+/// Splits nginx's configuration language into words, braces and semicolons.
+///
+/// It reads templates, too: `${NAME}` and `{{ name }}` are parts of words.
+struct NginxLexer {
+  enum Token {
+    case word(CheckWord)
+    case open
+    case close
+    case end
+  }
+
+  let file: CheckedFile
+  private(set) var offset = 0
+  private var bytes: [UInt8] { file.bytes }
+
+  init(_ file: CheckedFile) { self.file = file }
+
+  mutating func next() -> (token: Token, offset: Int)? {
+    skipBlanks()
+    guard offset < file.bytes.count else { return nil }
+    let start = offset
+    switch file.bytes[offset] {
+    case UInt8(ascii: "{") where !isTemplate(offset):
+      offset += 1
+      return (.open, start)
+    case UInt8(ascii: "}"):
+      offset += 1
+      return (.close, start)
+    case UInt8(ascii: ";"):
+      offset += 1
+      return (.end, start)
+    case UInt8(ascii: "'"), UInt8(ascii: "\""): return (.word(quoted()), start)
+    default: return (.word(bare()), start)
+    }
+  }
+
+  /// What stands between braces that hold another language; the brace that opens it has been read.
+  mutating func skipForeignBlock() {
+    var depth = 1
+    while offset < file.bytes.count, depth > 0 {
+      if file.bytes[offset] == UInt8(ascii: "{") { depth += 1 }
+      if file.bytes[offset] == UInt8(ascii: "}") { depth -= 1 }
+      offset += 1
+    }
+  }
+
+  private mutating func skipBlanks() {
+    while offset < file.bytes.count {
+      let byte = file.bytes[offset]
+      if byte == UInt8(ascii: "#") {
+        while offset < file.bytes.count, file.bytes[offset] != UInt8(ascii: "\n") { offset += 1 }
+      } else if isBlank(byte) {
+        offset += 1
+      } else {
+        return
+      }
+    }
+  }
+
+  private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
+
+  private func isTemplate(_ index: Int) -> Bool {
+    index + 1 < file.bytes.count && file.bytes[index] == UInt8(ascii: "{")
+      && (file.bytes[index + 1] == UInt8(ascii: "{") || file.bytes[index + 1] == UInt8(ascii: "%"))
+  }
+
+  private mutating func quoted() -> CheckWord {
+    let place = file.place(at: offset)
+    let quote = file.bytes[offset]
+    offset += 1
+    var text: [UInt8] = []
+    while offset < file.bytes.count, file.bytes[offset] != quote {
+      if file.bytes[offset] == UInt8(ascii: "\\"), offset + 1 < file.bytes.count {
+        offset += 1
+        // The escapes of quotes and blanks lose their backslash; that of anything else belongs to the text.
+        if let plain = unescaped(file.bytes[offset], quote) {
+          text.append(plain)
+        } else {
+          text += [UInt8(ascii: "\\"), file.bytes[offset]]
+        }
+      } else {
+        text.append(file.bytes[offset])
+      }
+      offset += 1
+    }
+    offset = min(offset + 1, file.bytes.count)
+    return CheckWord(String(decoding: text, as: UTF8.self), at: place, isQuoted: true)
+  }
+
+  private func unescaped(_ byte: UInt8, _ quote: UInt8) -> UInt8? {
+    byte == quote || byte == UInt8(ascii: "\\") ? byte : nil
+  }
+
+  private mutating func bare() -> CheckWord {
+    let start = offset
+    let place = file.place(at: start)
+    while offset < file.bytes.count {
+      let byte = file.bytes[offset]
+      if byte == UInt8(ascii: "\\"), offset + 1 < file.bytes.count {
+        offset += 2
+      } else if byte == UInt8(ascii: "$"), offset + 1 < file.bytes.count, file.bytes[offset + 1] == UInt8(ascii: "{") {
+        skip(to: [UInt8(ascii: "}")])
+      } else if isTemplate(offset) {
+        skip(to: file.bytes[offset + 1] == UInt8(ascii: "{") ? Array("}}".utf8) : Array("%}".utf8))
+      } else if isBlank(byte) || byte == UInt8(ascii: ";") || byte == UInt8(ascii: "{") {
+        break
+      } else {
+        offset += 1
+      }
+    }
+    if offset == start { offset += 1 }
+    return CheckWord(String(decoding: file.bytes[start..<min(offset, file.bytes.count)], as: UTF8.self), at: place)
+  }
+
+  /// Behind the next `end` on this line, or one byte on.
+  private mutating func skip(to end: [UInt8]) {
+    var index = offset + 1
+    while index + end.count <= file.bytes.count, file.bytes[index] != UInt8(ascii: "\n") {
+      if file.bytes[index..<index + end.count].elementsEqual(end) {
+        offset = index + end.count
+        return
+      }
+      index += 1
+    }
+    offset += 1
+  }
+}

@@ -1,0 +1,4 @@
+/// Reads TOML, with places.
+package enum TOMLTreeReader {
+  package static func read(_ file: CheckedFile) -> ConfigurationTree { ConfigurationTree() }
+}

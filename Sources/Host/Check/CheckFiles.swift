@@ -1,0 +1,177 @@
+package import Analysis
+internal import Glibc
+
+/// Reads the files that `check` is given: files as they are, folders as far as they hold configurations.
+package struct CheckFiles {
+  package private(set) var files: [CheckedFile] = []
+  package private(set) var problems: [CheckEvidence] = []
+  /// Paths that could not be read at all.
+  package private(set) var unreadable: [String] = []
+  private var seen: Set<Identity> = []
+  private var bytes = 0
+
+  private struct Identity: Hashable {
+    var device: UInt
+    var inode: UInt
+  }
+
+  /// Bytes of one run.
+  private static let totalBytes = 1 << 30
+
+  /// Folders that hold other people's code, or tests.
+  private static let passedOver: Set<String> = [
+    "node_modules", ".git", ".hg", ".svn", "vendor", "bower_components", "__pycache__", ".venv", "venv", ".tox",
+    ".terraform", ".build",
+    "site-packages", "dist-packages", ".next", ".nuxt", "__tests__", "testdata", "test", "tests", "spec", "e2e",
+    "__mocks__",
+  ]
+
+  package init() {}
+
+  /// - Parameter path: a file, a folder, or `-` for standard input.
+  package mutating func add(_ path: String) {
+    if path == "-" {
+      take(descriptor: dup(0), path: "-", isNamed: true)
+      return
+    }
+    guard let kind = Self.status(path, follows: true) else {
+      unreadable.append("\(path) cannot be read: \(Self.reason())")
+      return
+    }
+    if kind.isFolder {
+      var root = path
+      while root.count > 1, root.hasSuffix("/") { root.removeLast() }
+      walk(root, depth: 0)
+    } else {
+      read(path, isNamed: true)
+    }
+  }
+
+  /// In the order of the names, so that a run is like the next. Symbolic links are followed nowhere: what they lead to lies
+  /// in the tree and is read there, or lies outside.
+  private mutating func walk(_ folder: String, depth: Int) {
+    guard depth <= CheckLimits.folderDepth else {
+      problems.append(
+        CheckEvidence("folders are nested too deeply; not read", at: CheckPlace(file: folder, line: 1, column: 1)))
+      return
+    }
+    for name in Self.names(folder).sorted() {
+      guard files.count < CheckLimits.files else { return }
+      let path = folder == "." ? name : folder == "/" ? "/" + name : folder + "/" + name
+      guard let kind = Self.status(path, follows: false) else { continue }
+      if kind.isFolder {
+        if !Self.passedOver.contains(name) { walk(path, depth: depth + 1) }
+      } else if kind.isFile, kind.size <= CheckLimits.fileBytes, !Self.isForeign(name) {
+        read(path, isNamed: false)
+      }
+    }
+  }
+
+  /// Endings of what is never a configuration.
+  private static func isForeign(_ name: String) -> Bool {
+    let endings = [
+      ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".woff", ".woff2", ".ttf", ".eot", ".pdf", ".zip", ".gz", ".tgz",
+      ".zst", ".jar",
+      ".class", ".so", ".o", ".a", ".exe", ".dll", ".pyc", ".map", ".min.js", ".css", ".scss", ".html", ".htm", ".md",
+      ".mdx", ".rst", ".csv",
+      ".sql", ".mp4", ".mp3", ".webp", ".test.js", ".test.ts", ".spec.ts", ".spec.js", "_test.go", ".d.ts", ".snap",
+      ".c", ".h", ".cc",
+      ".cpp", ".rs", ".swift", ".java", ".kt", ".php", ".cs", ".vue", ".po", ".pot", ".log", "package-lock.json",
+      ".pb.go",
+    ]
+    let small = name.lowercased()
+    return endings.contains { small.hasSuffix($0) }
+  }
+
+  private mutating func read(_ path: String, isNamed: Bool) {
+    // Safe: the path is lent as a C string during the call.
+    let number = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard number >= 0 else {
+      if isNamed { unreadable.append("\(path) cannot be read: \(Self.reason())") }
+      return
+    }
+    take(descriptor: number, path: path, isNamed: isNamed)
+  }
+
+  private mutating func take(descriptor number: Int32, path: String, isNamed: Bool) {
+    guard number >= 0 else {
+      unreadable.append("\(path) cannot be read: \(Self.reason())")
+      return
+    }
+    let descriptor = CheckDescriptor(number)
+    guard let content = descriptor.read(atMost: CheckLimits.fileBytes) else {
+      if isNamed { unreadable.append("\(path) is larger than \(CheckLimits.fileBytes) bytes, or cannot be read") }
+      return
+    }
+    guard bytes + content.count <= Self.totalBytes else { return }
+    if content.prefix(8_192).contains(0) {
+      if isNamed { unreadable.append("\(path) is not text") }
+      return
+    }
+    bytes += content.count
+    let file = CheckedFile(path: path, bytes: content)
+    if isNamed || FileKind.of(file) != nil { files.append(file) }
+  }
+
+  // MARK: - The file system
+
+  private struct Kind {
+    var isFolder: Bool
+    var isFile: Bool
+    var size: Int
+  }
+
+  private static func status(_ path: String, follows: Bool) -> Kind? {
+    var status = stat()
+    // Safe: the path is lent as a C string and the value is filled during the call.
+    let result = follows ? unsafe stat(path, &status) : unsafe lstat(path, &status)
+    guard result == 0 else { return nil }
+    let mode = status.st_mode & S_IFMT
+    return Kind(isFolder: mode == S_IFDIR, isFile: mode == S_IFREG, size: Int(status.st_size))
+  }
+
+  private static func names(_ folder: String) -> [String] {
+    // Safe: the stream is closed below, and an entry is copied before the next is asked for.
+    guard let stream = unsafe opendir(folder) else { return [] }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    // Safe: as above.
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+        // Safe: within the entry, up to its terminator.
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  private static func reason() -> String {
+    // Safe: strerror returns a valid string; it is copied at once.
+    unsafe String(cString: strerror(errno))
+  }
+}
+
+/// A descriptor that is closed when it is let go.
+private struct CheckDescriptor: ~Copyable {
+  private let number: Int32
+
+  init(_ number: Int32) { self.number = number }
+
+  deinit { close(number) }
+
+  /// All bytes; nil when there are more than `limit`, or none can be read.
+  func read(atMost limit: Int) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 65_536)
+    while bytes.count <= limit {
+      // Safe: the kernel writes at most as many bytes as the array holds.
+      let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(number, $0.baseAddress!, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return nil }
+      guard count > 0 else { return bytes }
+      bytes += chunk[0..<count]
+    }
+    return nil
+  }
+}
