@@ -11,6 +11,9 @@ struct CloseHistory: Sendable {
       case timeout
       /// Different idle ages at one time: a restart, most likely.
       case sweep
+      /// Far sooner than this server keeps connections: one of its workers ended, most likely. Another one like it makes
+      /// both a timeout, unless the server was seen in between to keep connections longer.
+      case stray
       /// No close was seen: something had forgotten the connection when it was used. Only what came through speaks
       /// against it.
       case forgotten
@@ -35,7 +38,7 @@ struct CloseHistory: Sendable {
 
     var isClose: Bool {
       switch kind {
-      case .timeout, .sweep, .forgotten: true
+      case .timeout, .sweep, .stray, .forgotten: true
       case .survival: false
       }
     }
@@ -43,8 +46,25 @@ struct CloseHistory: Sendable {
     /// Whether the server was seen to close.
     var isSeenClose: Bool {
       switch kind {
-      case .timeout, .sweep: true
+      case .timeout, .sweep, .stray: true
       case .survival, .forgotten: false
+      }
+    }
+
+    /// Whether these closes were the end of the server, or of a part of it, and no timer's work.
+    var isEnd: Bool {
+      switch kind {
+      case .sweep, .stray: true
+      case .timeout, .forgotten, .survival: false
+      }
+    }
+
+    /// Whether no timer explains the ages, not even one that jitters.
+    var isCertainlyEnd: Bool {
+      switch kind {
+      case .stray: true
+      case .sweep: highestAge > lowestAge * CloseHistory.jitterFactor
+      case .timeout, .forgotten, .survival: false
       }
     }
   }
@@ -79,11 +99,18 @@ struct CloseHistory: Sendable {
   /// How far apart two idle ages may be and still be called the same.
   static func tolerance(at age: Nanoseconds) -> Nanoseconds { max(burstGap, age / 20) }
 
+  /// Whether a close at this moment belongs to the burst of the one before.
+  func isInBurst(_ now: Instant) -> Bool {
+    guard let last = episodes.last, last.isSeenClose else { return false }
+    return now.since(last.endedAt) <= CloseHistory.burstGap && now.since(last.startedAt) <= CloseHistory.burstLength
+  }
+
+  /// - Parameter isDoubted: whether the server is known to keep connections far longer.
   /// - Returns: whether it begins an episode of its own.
-  mutating func recordClose(idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant) -> Bool {
-    if let last = episodes.last, last.isSeenClose, now.since(last.endedAt) <= CloseHistory.burstGap,
-      now.since(last.startedAt) <= CloseHistory.burstLength
-    {
+  mutating func recordClose(
+    idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, isDoubted: Bool = false, now: Instant
+  ) -> Bool {
+    if let last = episodes.last, isInBurst(now) {
       // A burst does not speak against itself.
       contradict(episodes.indices.dropLast(), by: idleAge)
       extend(last, idleAge: idleAge, connectionAge: connectionAge, uses: uses, now: now)
@@ -93,24 +120,38 @@ struct CloseHistory: Sendable {
     var episode = Episode(
       kind: .timeout, startedAt: now, endedAt: now, lowestAge: idleAge, highestAge: idleAge,
       lowestConnectionAge: connectionAge, highestConnectionAge: connectionAge, lowestUses: uses)
-    episode.support = confirm(idleAge) + 1
+    let support = confirm(idleAge)
+    if isDoubted, support == 0 { episode.kind = .stray }
+    episode.support = support + 1
     append(episode)
     return true
   }
 
-  /// Whether the latest close belongs to a burst of different idle ages.
-  var lastIsSweep: Bool { episodes.last?.kind == .sweep }
+  /// Whether the latest close was the end of the server or of a part of it.
+  var lastIsEnd: Bool { episodes.last?.isEnd ?? false }
 
   /// The server has ended: closes that began since then were no timeouts.
   ///
   /// - Returns: the idle ages with which those bursts began that passed for timeouts until now.
   mutating func recordEnd(ofClosesSince instant: Instant) -> [Nanoseconds] {
     var ages: [Nanoseconds] = []
-    for index in episodes.indices where episodes[index].kind == .timeout && episodes[index].startedAt >= instant {
+    for index in episodes.indices where episodes[index].startedAt >= instant {
+      switch episodes[index].kind {
+      case .timeout: ages.append(episodes[index].lowestAge)
+      case .stray: break
+      case .sweep, .forgotten, .survival: continue
+      }
       episodes[index].kind = .sweep
-      ages.append(episodes[index].lowestAge)
     }
     return ages
+  }
+
+  /// The server keeps a connection at this idle age: that speaks against the ends that could have been timers.
+  mutating func contradictEnds(by idleAge: Nanoseconds) {
+    for index in episodes.indices
+    where episodes[index].isEnd && episodes[index].highestAge * CloseHistory.jitterFactor < idleAge {
+      episodes[index].contradictions += 1
+    }
   }
 
   /// A connection was gone at this idle age, and nothing had told.
@@ -204,7 +245,7 @@ struct CloseHistory: Sendable {
         later.include(episode.lowestAge)
         laterCloses.include(episode.lowestAge)
       case .survival: later.include(episode.lowestAge)
-      case .sweep: break
+      case .sweep, .stray: break
       }
     }
     return result
@@ -226,8 +267,16 @@ struct CloseHistory: Sendable {
   private mutating func confirm(_ idleAge: Nanoseconds) -> UInt32 {
     let tolerance = CloseHistory.tolerance(at: idleAge)
     var support: UInt32 = 0
-    for index in episodes.indices where episodes[index].kind == .timeout {
+    for index in episodes.indices {
       let episode = episodes[index]
+      switch episode.kind {
+      case .timeout: break
+      case .stray:
+        let difference = max(idleAge, episode.lowestAge) - min(idleAge, episode.lowestAge)
+        guard episode.contradictions == 0, difference <= max(CloseHistory.timerSlack, idleAge / 20) else { continue }
+        episodes[index].kind = .timeout
+      case .sweep, .forgotten, .survival: continue
+      }
       guard idleAge + tolerance >= episode.lowestAge, idleAge <= episode.highestAge + tolerance else { continue }
       episodes[index].contradictions = 0
       support = max(support, episode.support)

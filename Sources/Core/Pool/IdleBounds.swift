@@ -1,4 +1,4 @@
-/// What a pool may lease of one server at this moment: the idle window as four plain numbers, which a host can publish
+/// What a pool may lease of one server at this moment: the idle window as five plain numbers, which a host can publish
 /// as atomics.
 package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   /// A connection is leased only below this idle age. Zero: reuse is pointless, this server keeps no connection.
@@ -10,17 +10,22 @@ package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   package var connectionAgeLimit: Nanoseconds
   /// A connection is leased only after fewer requests than this.
   package var usesLimit: UInt32
+  /// A non-idempotent request takes only a connection that was opened or has answered since then: the server, or one of
+  /// its workers, seemed to end at this moment, and what has been quiet since may be the next to go.
+  package var trustedSince: Instant
 
   package init(
     leaseLimit: Nanoseconds,
     provenAge: Nanoseconds,
     connectionAgeLimit: Nanoseconds = .unlimited,
-    usesLimit: UInt32 = .max
+    usesLimit: UInt32 = .max,
+    trustedSince: Instant = Instant(nanoseconds: .min)
   ) {
     self.leaseLimit = leaseLimit
     self.provenAge = provenAge
     self.connectionAgeLimit = connectionAgeLimit
     self.usesLimit = usesLimit
+    self.trustedSince = trustedSince
   }
 
   /// A server of which nothing is known: any idle age up to the configured one, and the floor for what cannot be

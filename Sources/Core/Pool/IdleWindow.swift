@@ -22,7 +22,10 @@
 /// |---------------------------------------------------------|--------------------------------------------------------------------|
 /// | `Keep-Alive: timeout=N`                                 | N s; closes seen earlier beat it, two of them break it              |
 /// | a close at idle age T                                   | a timeout of T; less by the spread of such closes, more so when few |
-/// | closes at one time, at different idle ages              | a restart: no timeout, but for a minute a reason for caution       |
+/// | closes at one time, at different idle ages              | a restart: no timeout, but a reason for caution until a connection  |
+/// |                                                         | has answered or waited since, a hint was said, or a minute is over  |
+/// | a close far sooner than connections are kept or a hint  | the end of a worker: the same; two alike are a timeout              |
+/// | says                                                    |                                                                    |
 /// | a close, and then a refused connect                     | the server's end: as such closes                                   |
 /// | closes at one connection age, at different idle ages    | a limit of the connection age                                      |
 /// | closes right after responses, after the same many uses  | a limit of the uses                                                |
@@ -91,8 +94,15 @@ package struct IdleWindow: Sendable {
   /// So many immediate closes after equally many uses make a limit of uses, or show that reuse is pointless.
   static let immediateClosesThatAgree = 3
   static let immediateCapacity = 8
-  /// How long an immediate close, or a restart, keeps requests that cannot be repaired on their guard.
+  /// How long an immediate close, or a restart, keeps requests that cannot be repaired on their guard at most: nothing
+  /// was seen since that speaks for the server.
   static let suspicionSpan = Nanoseconds.seconds(60)
+  /// How long after a restart only connections are trusted that have answered since: whatever else ends with it has ended
+  /// by then.
+  static let trustSpan = Nanoseconds.seconds(1)
+  /// A first close at a lower idle age is not believed to be a timeout where connections are kept twice as long, or so
+  /// the server says: few timeouts are so short, and a worker that ends closes what has just been used.
+  static let doubtfulAge = Nanoseconds.milliseconds(250)
   /// How long a close lowers the window when nothing contradicts it.
   static let closeSpan = Nanoseconds.seconds(3_600)
   /// How long a hint, a reuse or a close proves that the server keeps connections, and an immediate close counts at
@@ -127,6 +137,8 @@ package struct IdleWindow: Sendable {
   private var hints: [Hint] = []
   /// The greatest idle ages at which connections were kept, the greatest first.
   private var kept: [Kept] = []
+  /// The greatest of them, restarts or not: what the server does when it is well.
+  private var longestKept: Kept?
   /// When the server last seemed to restart: nothing is proved by what was seen before.
   private var restartedAt = Instant(nanoseconds: .min)
   /// When a connect was last refused.
@@ -144,6 +156,7 @@ package struct IdleWindow: Sendable {
     var jitter = Nanoseconds.zero
     var samples = 0
     var hint: Hint?
+    var suspicion: Suspicion?
   }
 
   package init(settings: Settings) {
@@ -276,7 +289,13 @@ package struct IdleWindow: Sendable {
     // A FIN that is on its way to us would be met by a request: what is open here was open there a round trip ago. And
     // a middlebox may have forgotten the connection without a word: silence proves only as much as none of them is
     // known to break.
-    if smoothedRoundTrip > .zero { recordKept(min(idleAge - roundTripMargin, IdleWindow.silentAge), now: now) }
+    // Since a restart it proves no more than the time that has passed since.
+    var waited = idleAge
+    if restartedAt.nanoseconds != .min { waited = min(waited, now.since(restartedAt)) }
+    if smoothedRoundTrip > .zero, waited > roundTripMargin {
+      recordKept(min(waited - roundTripMargin, IdleWindow.silentAge), now: now)
+    }
+    history.contradictEnds(by: waited)
     // One that waits within the window says nothing against what made it so narrow.
     if idleAge >= bounds.leaseLimit { history.recordSurvival(idleAge: idleAge, now: now) }
     return update(now)
@@ -318,16 +337,17 @@ package struct IdleWindow: Sendable {
     idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, now: Instant
   ) {
     outliveImmediateCloses(uses: uses)
-    if idleAge < IdleWindow.immediateAge {
+    if idleAge < IdleWindow.immediateAge, !history.isInBurst(now) {
       recordImmediateClose(uses: uses, now: now)
       return
     }
-    let isNew = history.recordClose(idleAge: idleAge, connectionAge: connectionAge, uses: uses, now: now)
+    let isNew = history.recordClose(
+      idleAge: idleAge, connectionAge: connectionAge, uses: uses, isDoubted: isDoubtful(idleAge, now), now: now)
     if let refusedAt, now.since(refusedAt) <= IdleWindow.refusalSpan, connectionAge >= now.since(refusedAt) {
       // Of the server that ended: another thread sees it late, or the wait for a RST held it up.
       _ = history.recordEnd(ofClosesSince: now)
     }
-    if history.lastIsSweep {
+    if history.lastIsEnd {
       // A restart, most likely, and with it what was true before may have ended.
       restartedAt = now
       kept.removeAll(keepingCapacity: true)
@@ -336,6 +356,17 @@ package struct IdleWindow: Sendable {
         hints[index].refutations += 1
       }
     }
+  }
+
+  /// Whether the server is known to keep connections far longer than this.
+  private func isDoubtful(_ idleAge: Nanoseconds, _ now: Instant) -> Bool {
+    guard idleAge < IdleWindow.doubtfulAge else { return false }
+    let age = idleAge * CloseHistory.jitterFactor
+    if let hint = effectiveHint(now), hint.refutations < IdleWindow.refutationsThatBreak, age < hint.promise {
+      return true
+    }
+    guard let longestKept, now.since(longestKept.at) <= IdleWindow.proofSpan else { return false }
+    return age < longestKept.idleAge
   }
 
   private mutating func recordImmediateClose(uses: UInt32, now: Instant) {
@@ -352,6 +383,8 @@ package struct IdleWindow: Sendable {
     let place = kept.firstIndex { $0.idleAge < idleAge } ?? kept.count
     kept.insert(Kept(idleAge: idleAge, at: now), at: place)
     if kept.count > IdleWindow.keptThatProve { kept.removeLast() }
+    if let longest = longestKept, longest.idleAge > idleAge, now.since(longest.at) <= IdleWindow.proofSpan { return }
+    longestKept = Kept(idleAge: idleAge, at: now)
   }
 
   private mutating func outliveImmediateCloses(uses: UInt32) {
@@ -375,24 +408,28 @@ package struct IdleWindow: Sendable {
     let effectiveHint = effectiveHint(now)
     let outweighed = history.outweighed()
     let lease = leaseLimit(hint: effectiveHint?.promise, connectionAgeLimit: connectionAgeLimit, outweighed: outweighed)
+    let suspicion = suspicion(usesLimit: usesLimit, now)
     var new = IdleBounds(
       leaseLimit: lease.limit,
       provenAge: provenAge(
-        hint: effectiveHint, connectionAgeLimit: connectionAgeLimit, usesLimit: usesLimit, outweighed: outweighed,
+        hint: effectiveHint, connectionAgeLimit: connectionAgeLimit, suspicion: suspicion, outweighed: outweighed,
         now: now),
       connectionAgeLimit: connectionAgeLimit.map { less($0) } ?? .unlimited,
-      usesLimit: usesLimit ?? .max)
+      usesLimit: usesLimit ?? .max, trustedSince: trustedSince(now))
     new.provenAge = min(new.provenAge, new.leaseLimit)
 
     let old = bounds
     let oldSource = learned.source
+    let wasSuspected = learned.suspicion != nil
     bounds = new
     learned = lease.learned
     learned.hint = effectiveHint
+    learned.suspicion = suspicion
     let tenth = notedLimit / 10
     let moved = new.leaseLimit > notedLimit ? new.leaseLimit - notedLimit : notedLimit - new.leaseLimit
     if oldSource != learned.source || moved > tenth || old.usesLimit != new.usesLimit
       || (old.connectionAgeLimit == .unlimited) != (new.connectionAgeLimit == .unlimited)
+      || wasSuspected != (suspicion != nil)
     {
       notedLimit = new.leaseLimit
       since = now
@@ -549,20 +586,49 @@ package struct IdleWindow: Sendable {
     case .sweep:
       guard let established else { return false }
       return episode.lowestAge * 10 >= established * 9
-    case .survival: return false
+    case .survival, .stray: return false
     }
   }
 
   // MARK: What may be relied on
 
-  private func provenAge(
-    hint: Hint?, connectionAgeLimit: Nanoseconds?, usesLimit: UInt32?,
-    outweighed: CloseHistory.Outweighed, now: Instant
-  ) -> Nanoseconds {
+  /// After a restart only connections that have answered since are trusted, for a moment.
+  private func trustedSince(_ now: Instant) -> Instant {
+    restartedAt.advanced(by: IdleWindow.trustSpan) > now ? restartedAt : Instant(nanoseconds: .min)
+  }
+
+  /// What keeps requests that cannot be repaired on their guard, and until when it does if nothing speaks against it.
+  private func suspicion(usesLimit: UInt32?, _ now: Instant) -> Suspicion? {
+    var latest: Suspicion?
+    for episode in history.episodes where isSuspected(episode, now) {
+      latest = Suspicion(
+        cause: .end(lowestAge: episode.lowestAge, highestAge: episode.highestAge, connections: episode.count),
+        until: episode.endedAt.advanced(by: IdleWindow.suspicionSpan))
+    }
     for close in immediate where !close.isContradicted && now.since(close.at) <= IdleWindow.suspicionSpan {
       // After any response the next close may follow at once, unless a limit of uses explains it and avoids it.
-      if usesLimit == nil || close.uses != usesLimit { return .zero }
+      if usesLimit == nil || close.uses != usesLimit {
+        latest = Suspicion(cause: .closeAfterResponse, until: close.at.advanced(by: IdleWindow.suspicionSpan))
+      }
     }
+    return latest
+  }
+
+  /// Whether the server, or a part of it, ended, and nothing has shown since that what is left keeps connections.
+  private func isSuspected(_ episode: CloseHistory.Episode, _ now: Instant) -> Bool {
+    guard episode.isEnd, now.since(episode.endedAt) <= IdleWindow.suspicionSpan else { return false }
+    // Kept twice as long as these: no timer, however it jitters, closed them.
+    if episode.contradictions > 0 { return false }
+    guard episode.isCertainlyEnd else { return true }
+    if kept.contains(where: { $0.at > episode.endedAt }) { return false }
+    return !hints.contains { $0.saidAt > episode.endedAt && $0.refutations < IdleWindow.refutationsThatBreak }
+  }
+
+  private func provenAge(
+    hint: Hint?, connectionAgeLimit: Nanoseconds?, suspicion: Suspicion?,
+    outweighed: CloseHistory.Outweighed, now: Instant
+  ) -> Nanoseconds {
+    if case .closeAfterResponse? = suspicion?.cause { return .zero }
     var proof = IdleBounds.provenAgeFloor
     if let hint, hint.refutations < IdleWindow.refutationsThatBreak, hint.saidAt > restartedAt {
       proof = max(proof, less(hint.promise))
@@ -584,7 +650,7 @@ package struct IdleWindow: Sendable {
       if isExplained(episode, by: connectionAgeLimit) { return false }
       // A close that honours the hint says nothing against it.
       if let hint, episode.lowestAge >= hint.promise { return false }
-      return episode.kind != .sweep || now.since(episode.endedAt) <= IdleWindow.suspicionSpan
+      return !episode.isEnd || isSuspected(episode, now)
     }
     guard let closes else { return proof }
     let cap = less(closes.lowest, guarded: IdleWindow.proofGuard(closes.lowest, closes.spread, closes.episodes))
@@ -682,6 +748,20 @@ extension IdleWindow {
     case reusePointless
   }
 
+  /// Why non-idempotent requests use no connections, or hardly any, although the window would let them.
+  package struct Suspicion: Sendable, Hashable {
+    package enum Cause: Sendable, Hashable {
+      /// Connections closed as no timer closes them: the server, or one of its workers, ended.
+      case end(lowestAge: Nanoseconds, highestAge: Nanoseconds, connections: UInt32)
+      /// A connection closed right after a response that did not say so.
+      case closeAfterResponse
+    }
+
+    package var cause: Cause
+    /// When it ends, if nothing that the server does ends it sooner.
+    package var until: Instant
+  }
+
   /// The window for logs and dumps.
   package struct Description: Sendable, Hashable {
     package var source: Source
@@ -699,12 +779,14 @@ extension IdleWindow {
     package var roundTripTime: Nanoseconds
     /// When the window last changed notably; `nil`: never.
     package var since: Instant?
+    /// `nil`: nothing is suspected of the server.
+    package var suspicion: Suspicion?
   }
 
   package var description: Description {
     Description(
       source: learned.source, bounds: bounds, estimate: learned.estimate, jitter: learned.jitter,
       samples: learned.samples, hintSeconds: learned.hint?.seconds, hintMaximum: learned.hint?.maximum,
-      roundTripTime: smoothedRoundTrip, since: since)
+      roundTripTime: smoothedRoundTrip, since: since, suspicion: learned.suspicion)
   }
 }

@@ -163,7 +163,7 @@ package struct Pool: ~Copyable {
         Pool.unlink(slot, from: &idle, in: &slots)
         return .lease(lease(slot, to: exchange, now: now))
       }
-      if let opening = openConnection(for: exchange) {
+      if let opening = openConnection(for: exchange, replacesIdle: !freshOnly) {
         return .connect(opening.opened, closeFirst: opening.closed)
       }
     }
@@ -187,7 +187,7 @@ package struct Pool: ~Copyable {
       Pool.unlink(younger, from: &idle, in: &slots)
       return .lease(self.lease(younger, to: exchange, now: now))
     }
-    if let opening = openConnection(for: exchange) {
+    if let opening = openConnection(for: exchange, replacesIdle: !freshOnly) {
       return .connect(opening.opened, closeFirst: opening.closed)
     }
     // The limit was lowered while this exchange had its place. It keeps it: there are not more connections than before.
@@ -432,7 +432,12 @@ package struct Pool: ~Copyable {
     var next = Instant.distantFuture
     if idle.oldest != Pool.none {
       let limit = min(bounds.leaseLimit, settings.maximumIdleAge)
-      next = slots[Int(idle.oldest)].idleSince.advanced(by: limit)
+      let oldest = slots[Int(idle.oldest)]
+      next = oldest.idleSince.advanced(by: limit)
+      // What it will tell then lets more requests use connections.
+      if oldest.uses > 0, bounds.isNews(reuseAt: oldest.reportAge) {
+        next = min(next, oldest.idleSince.advanced(by: oldest.reportAge))
+      }
     }
     var slot = sentinels.oldest
     while slot != Pool.none {
@@ -556,7 +561,9 @@ package struct Pool: ~Copyable {
       // it.
       if now.since(candidate.idleSince) < idleLimit, now.since(candidate.openedAt) < ageLimit,
         candidate.uses < usesLimit,
-        idempotent || candidate.uses > 0 || now.since(candidate.idleSince) < IdleBounds.provenAgeFloor
+        idempotent
+          || candidate.idleSince >= bounds.trustedSince
+            && (candidate.uses > 0 || now.since(candidate.idleSince) < IdleBounds.provenAgeFloor)
       {
         return slot
       }
@@ -661,7 +668,15 @@ package struct Pool: ~Copyable {
 
   // MARK: - Room
 
-  private mutating func openConnection(for exchange: ExchangeID) -> (opened: ConnectionID, closed: ConnectionID?)? {
+  /// Connections that idle beside what the requests under way need, for the next ones and to see how long they are kept.
+  static let spareIdleConnections: UInt32 = 2
+
+  /// - Parameter replacesIdle: whether it was looked for an idle connection, and there is none that the request may use.
+  ///   Where many idle that nobody may use, they would be more with every request; a server that has a thread or a process
+  ///   for each would soon have none left.
+  private mutating func openConnection(
+    for exchange: ExchangeID, replacesIdle: Bool
+  ) -> (opened: ConnectionID, closed: ConnectionID?)? {
     var victim = Pool.none
     if connectionCount >= settings.maximumConnections {
       if sentinels.oldest != Pool.none {
@@ -673,6 +688,10 @@ package struct Pool: ~Copyable {
       } else {
         return nil
       }
+    } else if replacesIdle, idle.count > leasedCount + connectingCount + Pool.spareIdleConnections {
+      // The one idle longest stays: it shows how long the server keeps connections.
+      victim = slots[Int(idle.oldest)].previous
+      Pool.unlink(victim, from: &idle, in: &slots)
     }
     let closed = victim == Pool.none ? nil : free(victim)
     return (open(for: exchange), closed)

@@ -172,7 +172,7 @@ package final class Proxy: Sendable {
       }
     }
     for pool in reports.first?.pools ?? [] {
-      lines.append("server \(pool.server): \(pool.window.sentence)")
+      lines.append("server \(pool.server): \(pool.window.sentence(at: MonotonicClock.now))")
       lines.append("server \(pool.server): \(pool.health.sentence)")
       lines += pool.health.lines(of: pool.server)
     }

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// What all threads know of one server: a row of the shared table.
 ///
-/// Reading the bounds takes four relaxed loads; learning takes the lock, and happens once for a close or for a longer
+/// Reading the bounds takes five relaxed loads; learning takes the lock, and happens once for a close or for a longer
 /// reuse, not once for a request.
 package final class ServerRecord: Sendable {
   package let address: SocketAddress
@@ -18,6 +18,7 @@ package final class ServerRecord: Sendable {
   private let provenAge: Atomic<Int64>
   private let connectionAgeLimit: Atomic<Int64>
   private let usesLimit: Atomic<UInt32>
+  private let trustedSince: Atomic<Int64>
 
   package init(address: SocketAddress, name: String, origin: OriginAddress, window settings: IdleWindow.Settings) {
     self.address = address
@@ -30,6 +31,7 @@ package final class ServerRecord: Sendable {
     provenAge = Atomic(bounds.provenAge.count)
     connectionAgeLimit = Atomic(bounds.connectionAgeLimit.count)
     usesLimit = Atomic(bounds.usesLimit)
+    trustedSince = Atomic(bounds.trustedSince.nanoseconds)
   }
 
   package var bounds: IdleBounds {
@@ -38,7 +40,8 @@ package final class ServerRecord: Sendable {
       leaseLimit: Nanoseconds(leaseLimit.load(ordering: .relaxed)),
       provenAge: Nanoseconds(provenAge.load(ordering: .relaxed)),
       connectionAgeLimit: Nanoseconds(connectionAgeLimit.load(ordering: .relaxed)),
-      usesLimit: usesLimit.load(ordering: .relaxed))
+      usesLimit: usesLimit.load(ordering: .relaxed),
+      trustedSince: Instant(nanoseconds: trustedSince.load(ordering: .relaxed)))
   }
 
   /// Lets `event` change what is known and publishes the new bounds.
@@ -56,6 +59,7 @@ package final class ServerRecord: Sendable {
       provenAge.store(bounds.provenAge.count, ordering: .relaxed)
       connectionAgeLimit.store(bounds.connectionAgeLimit.count, ordering: .relaxed)
       usesLimit.store(bounds.usesLimit, ordering: .relaxed)
+      trustedSince.store(bounds.trustedSince.nanoseconds, ordering: .relaxed)
       return change == .notable ? window.description : nil
     }
   }

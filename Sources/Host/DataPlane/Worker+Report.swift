@@ -197,11 +197,32 @@ extension IdleWindow.Description {
       return "says that it keeps idle connections for \(hintSeconds.map { "\($0) s" } ?? "a time"); \(use)"
     case .learned:
       let closed =
-        estimate.map { "closes idle connections after about \($0.rounded.text)" } ?? "closes idle connections"
-      return
-        "\(closed) (\(samples) seen, spread \(jitter.rounded.text), round trip \(roundTripTime.rounded.text)); \(use)"
+        estimate.map {
+          "closes idle connections after about \($0.rounded.text) (\(samples) seen, spread \(jitter.rounded.text), round trip \(roundTripTime.rounded.text))"
+        } ?? "has closed idle connections sooner than it does of late"
+      return "\(closed); \(use)"
     case .reusePointless: return "closes its connections after every response; they are not reused"
     }
+  }
+
+  /// The same, with what is suspected of the server and for how long.
+  package func sentence(at now: Instant) -> String {
+    suspicion.map { "\(sentence); \($0.sentence(at: now))" } ?? sentence
+  }
+}
+
+extension IdleWindow.Suspicion {
+  /// In words, for the log and the status.
+  package func sentence(at now: Instant) -> String {
+    let what =
+      switch cause {
+      case .end(let lowest, let highest, let connections):
+        "a restart or the end of a worker is suspected (\(connections) connection(s) closed at idle ages from \(lowest.rounded.text) to \(highest.rounded.text))"
+      case .closeAfterResponse: "it is suspected to close connections right after responses without saying so"
+      }
+    let span = max(until.since(now), .zero).rounded.text
+    return
+      "\(what): non-idempotent requests take fresh connections until one is seen to be kept, for another \(span) at most"
   }
 }
 

@@ -202,6 +202,9 @@ extension Worker {
     settings.timeouts.advertisedIdleSeconds == 0 ? nil : settings.timeouts.advertisedIdleSeconds
   }
 
+  /// A hint that ends a suspicion is passed on this often at most.
+  private static let shortestHintPeriod = Nanoseconds.milliseconds(100)
+
   /// Lets the idle window learn from an answer: a hint, or a reuse at an idle age that was not proven.
   private func noteAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, _ head: ResponseHead) {
     let server = upstream.server
@@ -220,7 +223,9 @@ extension Worker {
     // The same hint again is no news, and one that changes with every response is not worth more than a look a second.
     guard let seconds = head.keepAliveTimeoutSeconds else { return }
     let sinceTold = now.since(server.hintToldAt)
-    guard seconds != server.lastHint ? sinceTold > .seconds(1) : sinceTold > .seconds(60) else { return }
+    // While something is suspected of the server, what it says now ends that.
+    let isSuspected = sinceTold > Self.shortestHintPeriod && server.record.bounds.provenAge == .zero
+    guard seconds != server.lastHint ? sinceTold > .seconds(1) : sinceTold > .seconds(60) || isSuspected else { return }
     server.lastHint = seconds
     server.hintToldAt = now
     let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime

@@ -72,6 +72,7 @@ extension ProxyControl {
     // Window and health are the same for all workers.
     let first = pools[0]
     let window = first.window
+    let now = MonotonicClock.now
     return .object([
       ("address", .string(first.server)), ("active", .bool(pools.contains(where: \.isActive))),
       (
@@ -89,7 +90,9 @@ extension ProxyControl {
           ("proven_ms", milliseconds(window.bounds.provenAge)), ("estimate_ms", milliseconds(window.estimate)),
           ("closes_seen", .number(Int64(window.samples))),
           ("hint_s", window.hintSeconds.map { .number(Int64($0)) } ?? .null),
-          ("sentence", .string(window.sentence)),
+          ("suspected", window.suspicion.map { .string($0.sentence(at: now)) } ?? .null),
+          ("suspected_for_ms", window.suspicion.map { milliseconds(max($0.until.since(now), .zero)) } ?? .null),
+          ("sentence", .string(window.sentence(at: now))),
         ])
       ),
       ("health", .string(first.health.sentence)),

@@ -95,9 +95,11 @@ struct IdleWindowTests {
     #expect(observer.window.connectRefused(now: observer.now) == .notable)
     #expect(observer.bounds.leaseLimit == .seconds(60))
     #expect(observer.window.description.source == .configured)
-    // A reason for caution it stays: for a minute nothing is proved beyond half of it.
-    observer.reused(.seconds(20))
+    // A reason for caution it stays, for what could still have been a timer: nothing is proved beyond half of it.
+    observer.reused(.seconds(5))
     #expect(observer.bounds.provenAge < .seconds(2))
+    observer.reused(.seconds(20))
+    #expect(observer.bounds.provenAge == .seconds(10), "no timer of 3 s keeps a connection so long")
     #expect(observer.window.connectRefused(now: observer.now) == .unchanged)
   }
 
@@ -205,6 +207,108 @@ struct IdleWindowTests {
     observer.pass(.seconds(61))
     observer.refresh()
     #expect(observer.bounds.provenAge == .milliseconds(10), "nothing is known of the server that started")
+  }
+
+  /// What a server of several workers shows that is under load: three of its connections close at one time, at all ages.
+  private func restarted() -> Observer {
+    let observer = Observer()
+    for _ in 0..<8 { observer.reused(.seconds(4)) }
+    for age in [3_000, 2, 400] {
+      observer.closed(.milliseconds(Int64(age)))
+      observer.pass(.milliseconds(2))
+    }
+    return observer
+  }
+
+  @Test("A restart keeps requests that cannot be repaired on their guard, and says so")
+  func restartIsSuspected() {
+    let observer = restarted()
+    #expect(observer.bounds.leaseLimit == .seconds(60))
+    #expect(observer.bounds.provenAge == .zero)
+    #expect(observer.bounds.trustedSince == observer.now.advanced(by: .zero - .milliseconds(2)))
+    let ended = observer.now.advanced(by: .zero - .milliseconds(2))
+    #expect(
+      observer.window.description.suspicion
+        == IdleWindow.Suspicion(
+          cause: .end(lowestAge: .milliseconds(2), highestAge: .seconds(3), connections: 3),
+          until: ended.advanced(by: .seconds(60))))
+    observer.pass(.seconds(1))
+    observer.refresh()
+    #expect(observer.bounds.trustedSince == Instant(nanoseconds: .min), "what else ends with it has ended by now")
+    #expect(observer.bounds.provenAge == .zero, "nothing speaks for the server yet")
+  }
+
+  @Test("An answer since a restart ends the suspicion")
+  func answerEndsSuspicion() {
+    let observer = restarted()
+    observer.pass(.milliseconds(5))
+    #expect(observer.bounds.isNews(reuseAt: .milliseconds(1)))
+    #expect(observer.reused(.milliseconds(1)) == .notable)
+    #expect(observer.bounds.provenAge == .milliseconds(10))
+    #expect(observer.window.description.suspicion == nil)
+  }
+
+  @Test("A connection that has merely waited since proves no more than the time that has passed")
+  func waitingEndsSuspicion() {
+    let observer = restarted()
+    observer.pass(.milliseconds(198))
+    observer.survived(.seconds(5))
+    #expect(observer.bounds.provenAge > .milliseconds(90))
+    #expect(observer.bounds.provenAge <= .milliseconds(100))
+    #expect(observer.window.description.suspicion == nil)
+  }
+
+  @Test("A hint ends it as well")
+  func hintEndsSuspicion() {
+    let observer = restarted()
+    observer.pass(.milliseconds(1))
+    observer.hinted(5)
+    #expect(observer.bounds.provenAge > .milliseconds(4_800))
+    #expect(observer.window.description.suspicion == nil)
+  }
+
+  @Test("Ends at ages that a timer could have had are no timer's when a connection is kept twice as long")
+  func narrowSweep() {
+    let observer = Observer()
+    observer.closed(.milliseconds(300))
+    observer.closed(.milliseconds(400))
+    #expect(observer.bounds.provenAge < .milliseconds(200))
+    observer.pass(.milliseconds(500))
+    observer.survived(.milliseconds(500))
+    #expect(observer.window.description.suspicion != nil, "a timer of 300 ms that jitters could have closed these")
+    observer.pass(.milliseconds(500))
+    observer.survived(.milliseconds(900))
+    #expect(observer.window.description.suspicion == nil)
+    #expect(observer.bounds.provenAge > .milliseconds(400))
+  }
+
+  @Test("A worker that ends just behind an answer is no timer where connections are kept for long")
+  func strayClose() {
+    for known in [true, false] {
+      let observer = Observer()
+      if known { observer.reused(.seconds(4)) } else { observer.hinted(5) }
+      observer.closed(.milliseconds(28))
+      #expect(observer.bounds.leaseLimit > .seconds(4))
+      #expect(observer.bounds.provenAge == .zero)
+      observer.pass(.milliseconds(250))
+      observer.survived(.milliseconds(250))
+      #expect(observer.bounds.provenAge > .milliseconds(100))
+      // The next worker ends.
+      observer.pass(.seconds(1))
+      observer.closed(.milliseconds(28))
+      #expect(observer.bounds.leaseLimit > .seconds(4))
+    }
+  }
+
+  @Test("Two of them alike, and nothing kept in between, are a timer")
+  func strayCloseAgain() {
+    let observer = Observer()
+    observer.reused(.seconds(4))
+    observer.closed(.milliseconds(100))
+    #expect(observer.bounds.leaseLimit == .seconds(60))
+    observer.pass(.seconds(5))
+    observer.closed(.milliseconds(101))
+    #expect(observer.bounds.leaseLimit < .milliseconds(100))
   }
 
   @Test("So are those that had idled only a little, each a little longer than the next")
@@ -437,7 +541,8 @@ struct IdleWindowTests {
           observer.pass(.seconds(1))
           let before = observer.bounds
           observer.closed(age, uses: UInt32.random(in: 1...3, using: &random))
-          guard age >= IdleWindow.immediateAge, observer.bounds.connectionAgeLimit == .unlimited else { break }
+          // A sooner one may be the end of a worker.
+          guard age >= IdleWindow.doubtfulAge, observer.bounds.connectionAgeLimit == .unlimited else { break }
           #expect(
             observer.bounds.leaseLimit <= max(.zero, age - observer.roundTrip),
             "seed \(seed): \(age) from \(before) to \(observer.bounds)")

@@ -94,7 +94,14 @@ struct PoolModel {
       if !freshOnly, settings.reuses, let index = bestIdle(idempotent: idempotent, bounds: bounds, now: now) {
         return .lease(lease(index, to: exchange, now: now))
       }
-      if connections.count < Int(settings.maximumConnections) { return .connect(closeFirst: nil) }
+      if connections.count < Int(settings.maximumConnections) {
+        let idle = connections.indices.filter { connections[$0].state == .idle }.sorted {
+          connections[$0].order < connections[$1].order
+        }
+        let busy = connections.count - idle.count - count { $0.isSentinel }
+        guard !freshOnly, idle.count > busy + 2 else { return .connect(closeFirst: nil) }
+        return .connect(closeFirst: connections.remove(at: idle[1]).id)
+      }
       if let victim = oldest(where: { $0.isSentinel }) ?? oldest(where: { $0 == .idle }) {
         return .connect(closeFirst: connections.remove(at: victim).id)
       }
@@ -257,6 +264,7 @@ struct PoolModel {
         && now.since(connection.openedAt) < min(settings.maximumConnectionAge, bounds.connectionAgeLimit)
         && connection.uses < min(settings.maximumUses, bounds.usesLimit)
         && (idempotent || connection.uses > 0 || idleAge < .milliseconds(10))
+        && (idempotent || connection.idleSince >= bounds.trustedSince)
     }
     return candidates.max { connections[$0].order < connections[$1].order }
   }

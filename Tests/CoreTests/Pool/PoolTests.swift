@@ -262,4 +262,69 @@ struct PoolTests {
       case .keptIdle(nil) = pool.leaseReturned(lease, reusable: true, bounds: anything, now: now)
     else { preconditionFailure("an idle connection is reused") }
   }
+
+  @Test("What nobody may use does not pile up; the one idle longest stays to tell, and a restart's go first")
+  func unusableIdleConnections() {
+    var pool = Pool(settings: PoolSettings())
+    var now = Instant(nanoseconds: 1_000_000_000)
+    let bounds = IdleBounds(leaseLimit: .seconds(60), provenAge: .zero)
+    var first: ConnectionID?
+    for exchange in UInt32(0)..<50 {
+      guard
+        case .connect(let id, _) = pool.requestArrived(
+          ExchangeID(slot: exchange, generation: 0), idempotent: false, freshOnly: false, bounds: bounds, now: now),
+        case .lease(let lease) = pool.connectSucceeded(id, bounds: bounds, now: now)
+      else {
+        Issue.record("nothing is proven, so each opens one")
+        return
+      }
+      first = first ?? id
+      now = now.advanced(by: .milliseconds(2))
+      _ = pool.leaseReturned(lease, reusable: true, bounds: bounds, now: now)
+    }
+    #expect(pool.counts.idle == 3)
+    #expect(first.map { pool.isIdle($0) } == true)
+  }
+
+  @Test("A connection that has been quiet since a restart carries nothing that cannot be repaired")
+  func trustedSince() {
+    var pool = Pool(settings: PoolSettings())
+    let before = Instant(nanoseconds: 1_000_000_000)
+    let after = before.advanced(by: .milliseconds(5))
+    var bounds = IdleBounds(leaseLimit: .seconds(60), provenAge: .seconds(5))
+    guard
+      case .connect(let id, _) = pool.requestArrived(
+        ExchangeID(slot: 0, generation: 0), idempotent: true, freshOnly: false, bounds: bounds, now: before),
+      case .lease(let lease) = pool.connectSucceeded(id, bounds: bounds, now: before)
+    else {
+      Issue.record("the first one opens a connection")
+      return
+    }
+    _ = pool.leaseReturned(lease, reusable: true, bounds: bounds, now: before)
+    bounds.trustedSince = before.advanced(by: .milliseconds(1))
+    guard
+      case .connect(let other, nil) = pool.requestArrived(
+        ExchangeID(slot: 1, generation: 0), idempotent: false, freshOnly: false, bounds: bounds, now: after)
+    else {
+      Issue.record("a POST takes a fresh one")
+      return
+    }
+    guard
+      case .lease(let second) = pool.requestArrived(
+        ExchangeID(slot: 2, generation: 0), idempotent: true, freshOnly: false, bounds: bounds, now: after)
+    else {
+      Issue.record("a GET takes it")
+      return
+    }
+    _ = pool.leaseReturned(second, reusable: true, bounds: bounds, now: after)
+    guard
+      case .lease(let third) = pool.requestArrived(
+        ExchangeID(slot: 3, generation: 0), idempotent: false, freshOnly: false, bounds: bounds, now: after)
+    else {
+      Issue.record("it has answered since, so a POST takes it, too")
+      return
+    }
+    _ = pool.leaseReturned(third, reusable: true, bounds: bounds, now: after)
+    _ = pool.connectFailed(other, now: after)
+  }
 }
