@@ -57,7 +57,10 @@ package struct Exchange: Sendable {
   /// Attempts begun, failed connects included.
   package private(set) var attempts: UInt8 = 0
   package private(set) var replays: UInt8 = 0
-  private var connectReplays: UInt8 = 0
+  /// When a connect failed first since this exchange began to ask for its present connection, and how often it has waited
+  /// since then for one to succeed.
+  private var connectsFailSince: Instant?
+  private var connectWaits: UInt8 = 0
   private var freshLosses: UInt8 = 0
   private var staleLooks: UInt8 = 0
   private(set) var hasPassedInterim = false
@@ -110,6 +113,8 @@ package struct Exchange: Sendable {
       preconditionFailure("only an exchange that has no connection can be given one")
     }
     attempts &+= 1
+    connectsFailSince = nil
+    connectWaits = 0
     state = .attempting(Attempt(lease: lease))
     return lease.lookFirst ? .lookFirst : .send
   }
@@ -160,28 +165,69 @@ package struct Exchange: Sendable {
     case abortClient(Failure)
   }
 
+  /// What follows a connect that failed. Nothing was sent, so the method plays no part, and a further connect is no replay.
+  package enum ConnectEnd: Sendable, Hashable {
+    /// Ask a server that this exchange has not asked yet.
+    case askAnother
+    /// All were asked. One may be there in a moment: ask all of them again when so much time has passed.
+    case askAgain(after: Nanoseconds)
+    /// Answer the client with the failure.
+    case fail(Failure)
+  }
+
+  /// How long an exchange goes on asking when no server takes its connection.
+  package enum ConnectPatience: Sendable, Hashable, BitwiseCopyable {
+    /// Asking again would help nobody.
+    case none
+    /// The server began to refuse a while ago; from then on it is taken for gone.
+    case until(Instant)
+    /// Counted from this exchange's first connect that failed.
+    case forSpan(Nanoseconds)
+  }
+
   /// The connect failed or took too long, or there was no descriptor for it.
   ///
-  /// The budget plays no part: the next server is asked instead of this one, so that nobody's work is multiplied, and there
-  /// are only so many of them. Where a budget could run out, requests would fail beside servers that are well.
-  package mutating func connectFailed(_ cause: FailureCause) -> AttemptEnd {
+  /// Neither the limit of replays nor their budget plays a part: the next server is asked instead of this one, so that
+  /// nobody's work is multiplied, and there are only so many of them. Where these could run out, requests would fail
+  /// beside servers that are well.
+  ///
+  /// - Parameter othersLeft: whether there is a server that this exchange has not asked.
+  package mutating func connectFailed(
+    _ cause: FailureCause, othersLeft: Bool, patience: ConnectPatience = .none, now: Instant
+  ) -> ConnectEnd {
     switch state {
     case .acquiring: break
     case .attempting, .judging, .answering, .passingOn, .failed, .finished:
       preconditionFailure("only an exchange that waits for a connection can learn that it failed")
     }
-    attempts &+= 1
+    if attempts < .max { attempts += 1 }
     lastVerdict = .neverSent
-    if connectReplays >= policy.maximumConnectReplays {
-      return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .connectFailed)
+    lastEndWasRace = false
+    lastEndWasSilent = false
+    if othersLeft { return .askAnother }
+    let since = connectsFailSince ?? now
+    connectsFailSince = since
+    let end: Instant =
+      switch patience {
+      case .none: now
+      case .until(let instant): instant
+      case .forSpan(let span): since.advanced(by: span)
+      }
+    guard now < end else {
+      let failure = failure(cause, verdict: .neverSent, lease: nil, notReplayed: .connectFailed)
+      state = .failed
+      return .fail(failure)
     }
-    if replays >= policy.maximumReplays {
-      return fail(cause, verdict: .neverSent, lease: nil, notReplayed: .tooManyReplays)
-    }
-    connectReplays &+= 1
-    replays &+= 1
-    return .replayAfresh(.neverSent)
+    let wait = min(Exchange.shortestConnectWait * (1 << Int64(min(connectWaits, 16))), Exchange.longestConnectWait)
+    if connectWaits < .max { connectWaits += 1 }
+    // The last time at the very end.
+    return .askAgain(after: min(wait, end.since(now)))
   }
+
+  /// A full backlog has room again when the server accepts, which it does all the time; a server that starts anew takes a
+  /// while. Each wait is twice as long as the one before.
+  package static let shortestConnectWait = Nanoseconds.milliseconds(1)
+  package static let longestConnectWait = Nanoseconds.milliseconds(100)
 
   /// The pool had no connection to give: the queue is full, the wait is over, it drains, or there is no descriptor.
   package mutating func refused(_ cause: FailureCause) -> Failure {

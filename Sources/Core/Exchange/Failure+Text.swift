@@ -27,6 +27,7 @@ extension Failure {
     case .nameNotFound: "Check the name and what the resolver says to it."
     case .connectTimeout:
       "Look for a firewall that drops packets, or for a server that does not accept fast enough (a full listen queue)."
+    case .backlogFull: "Give the server a longer listen queue (its backlog, and net.core.somaxconn), or more workers."
     case .connectFailed: "Check the address and the network."
     case .poolQueueFull, .waitTimeout: "Allow more connections to the server, add servers, or make it answer faster."
     case .poolDraining: ""
@@ -76,8 +77,9 @@ extension Failure {
   private var tellsVerdict: Bool {
     switch cause {
     case .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
-    case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .connectFailed, .poolQueueFull, .waitTimeout,
-      .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .exchangeTimeout, .closedWithinResponse,
+    case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .backlogFull, .connectFailed, .poolQueueFull,
+      .waitTimeout, .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .exchangeTimeout,
+      .closedWithinResponse,
       .resetWithinResponse,
       .invalidResponse,
       .doesNotSpeakHTTP, .upgradeFailed, .proxyError:
@@ -91,6 +93,7 @@ extension Failure {
     case .unreachable: "no route"
     case .nameNotFound: "name not found"
     case .connectTimeout(let span): "not connected within \(span.spoken)"
+    case .backlogFull(let span): "listen queue full for \(span.spoken)"
     case .connectFailed(let number): "connect failed with errno \(number)"
     case .poolQueueFull(let limit): "\(limit) requests wait already"
     case .waitTimeout(let span): "no connection free within \(span.spoken)"
@@ -120,6 +123,8 @@ extension Failure {
     case .unreachable: "\(server) cannot be reached: no route leads to its address."
     case .nameNotFound: "The name of \(server) has no address."
     case .connectTimeout(let span): "\(server) did not accept a connection within \(span.spoken)."
+    case .backlogFull(let span):
+      "The listen queue of \(server) was full for \(span.spoken): it does not accept connections as fast as they come."
     case .connectFailed(let number): "No connection to \(server) could be opened (errno \(number))."
     case .poolQueueFull(let limit):
       "All connections to \(server) are busy, and \(limit) requests wait for one already."

@@ -5,6 +5,8 @@ package enum FailureCause: Sendable, Hashable {
   case unreachable
   case nameNotFound
   case connectTimeout(after: Nanoseconds)
+  /// The server's queue of connections that wait to be accepted was full all the time.
+  case backlogFull(after: Nanoseconds)
   /// Any other failure to connect, with its `errno`.
   case connectFailed(errorNumber: Int32)
   // Waiting for a connection.
@@ -68,7 +70,7 @@ package struct Failure: Sendable, Hashable {
       .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
       .upgradeFailed:
       502
-    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit: 503
+    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit, .backlogFull: 503
     case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten: 504
     case .proxyError: 502
     }
@@ -82,7 +84,7 @@ package struct Failure: Sendable, Hashable {
     case .nameNotFound: "dns_error"
     case .connectTimeout: "connection_timeout"
     case .connectFailed: "destination_unavailable"
-    case .poolQueueFull, .waitTimeout: "connection_limit_reached"
+    case .poolQueueFull, .waitTimeout, .backlogFull: "connection_limit_reached"
     case .poolDraining: "destination_unavailable"
     case .descriptorLimit: "proxy_internal_error"
     case .sendTimeout: "connection_write_timeout"

@@ -16,20 +16,15 @@ package struct ReplayPolicy: Sendable, Hashable, BitwiseCopyable {
   /// Attempts on a fresh connection that may end without a response and without proof of non-delivery before the
   /// exchange fails: a request that kills every worker that reads it must not be handed round.
   package var maximumFreshLosses: UInt8
-  /// Replays after a connect that failed. A server that refuses now refuses a microsecond later, too; only where a
-  /// further server could take the request is this worth more than zero.
-  package var maximumConnectReplays: UInt8
 
   package init(
     nonIdempotent: NonIdempotent = .proven,
     maximumReplays: UInt8 = 3,
-    maximumFreshLosses: UInt8 = 2,
-    maximumConnectReplays: UInt8 = 0
+    maximumFreshLosses: UInt8 = 2
   ) {
     self.nonIdempotent = nonIdempotent
     self.maximumReplays = maximumReplays
     self.maximumFreshLosses = maximumFreshLosses
-    self.maximumConnectReplays = maximumConnectReplays
   }
 }
 
@@ -49,7 +44,7 @@ package enum NotReplayed: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyab
   case tooManyFreshLosses
   /// The server's replays have used up their budget.
   case budgetExhausted
-  /// A connect that fails is not repeated.
+  /// No server took the connection, as long as it was asked for.
   case connectFailed
   /// Time ran out: the server has the request, or nobody answers at all. A second wait as long would help nobody.
   case timedOut

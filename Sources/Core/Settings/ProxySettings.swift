@@ -58,6 +58,8 @@ package struct ProxySettings: Sendable, Hashable {
     /// Between two pieces of a body, either way (408, 504, or a close).
     package var bodyIdle = Nanoseconds.seconds(60)
     package var connect = Nanoseconds.seconds(5)
+    /// How long requests wait for a server that refuses connections, counted from when it began to: it may be starting anew.
+    package var refused = Nanoseconds.seconds(3)
     /// From the request's last byte to the response head (504).
     package var responseHead = Nanoseconds.seconds(60)
     /// Silence in both directions of a tunnel.

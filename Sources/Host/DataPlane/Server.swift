@@ -27,6 +27,8 @@ final class Server {
   private var connectFailures = 0
   private var avoidedUntil = Instant(nanoseconds: 0)
   private var connectFailedAt = Instant(nanoseconds: 0)
+  /// Since when it refuses connections; nil: the last one was opened, or took too long.
+  private(set) var refusesSince: Instant?
   var roundTripMeasuredAt = Instant(nanoseconds: 0)
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
@@ -34,6 +36,8 @@ final class Server {
   /// When a first close lowered the idle window, which the log does not tell yet: it may turn out to be the server's end.
   var firstCloseAt: Instant?
   var hintToldAt = Instant(nanoseconds: 0)
+  /// When the log last said that requests wait for it to accept connections.
+  var waitToldAt: Instant?
 
   init(member: UpstreamMember, index: Int, upstream: Upstream, settings: PoolSettings) {
     record = member.record
@@ -66,7 +70,12 @@ final class Server {
     avoidedUntil = now.advanced(by: avoidance)
   }
 
+  /// Nobody listens at its address.
+  func connectWasRefused(at now: Instant) { refusesSince = refusesSince ?? now }
+
   func connectSucceeded() {
+    refusesSince = nil
+    waitToldAt = nil
     connectFailures = 0
     avoidedUntil = Instant(nanoseconds: 0)
   }

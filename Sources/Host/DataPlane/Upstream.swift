@@ -64,6 +64,11 @@ final class Upstream {
     prepareCookies()
   }
 
+  /// Whether there is a server that takes requests and is not among those.
+  func hasServer(besides tried: TriedServers) -> Bool {
+    servers.contains { $0.weight > 0 && !tried.contains($0.position) }
+  }
+
   /// The places of those of some servers that are still here.
   static func tried(_ servers: [Server]) -> TriedServers {
     var tried = TriedServers()
@@ -117,13 +122,10 @@ final class Upstream {
     }
   }
 
-  /// What follows from the settings and from how many servers there are.
   func replayPolicy(_ replay: UpstreamSettings.ReplaySettings) -> ReplayPolicy {
     ReplayPolicy(
       nonIdempotent: replay.nonIdempotentOnProof ? .proven : .never,
-      maximumReplays: UInt8(clamping: replay.limit),
-      // A further server can take what this one refuses; the same one would refuse it again.
-      maximumConnectReplays: UInt8(clamping: max(0, servers.count - 1)))
+      maximumReplays: UInt8(clamping: replay.limit))
   }
 
   /// Limits of the pool of one server: each of `threads` has its share.

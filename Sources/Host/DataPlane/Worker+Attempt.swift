@@ -105,6 +105,11 @@ extension Worker {
       if verdict.provesNoDelivery || (client.call.route?.upstream?.servers.count ?? 0) < 2, replayAtSameServer(client) {
         return
       }
+      // The one that has read it, or has just failed a fresh connection, comes last now, even behind the backups. What an idle
+      // connection died of says nothing of its server.
+      if verdict == .delivered || client.call.facts?.isReused == false, let server = client.upstream?.server {
+        noteTried(server, by: client)
+      }
       returnLease(client, reusable: false)
       acquire(client)
     case .fail(let failure):

@@ -139,9 +139,9 @@ extension Worker {
         connectFailed(upstream, errorNumber: error.code)
       } else {
         counters.upstreamConnectFailures &+= 1
-        if error.code == ECONNREFUSED { learn(server) { $0.connectRefused(now: self.now) } }
+        if error.code == ECONNREFUSED || error.code == ENOENT { learn(server) { $0.connectRefused(now: self.now) } }
         let room = server.pool.connectFailed(id, now: now)
-        if let client { connectFailed(client, at: server, cause: cause(ofConnectError: error.code)) }
+        if let client { connectFailed(client, at: server, cause: cause(ofConnectError: error.code, at: server)) }
         use(room, of: server)
       }
     }
@@ -212,12 +212,12 @@ extension Worker {
     let server = upstream.server
     let client = upstream.client.flatMap { clients.element($0) }
     counters.upstreamConnectFailures &+= 1
-    if errorNumber == ECONNREFUSED { learn(server) { $0.connectRefused(now: self.now) } }
+    if errorNumber == ECONNREFUSED || errorNumber == ENOENT { learn(server) { $0.connectRefused(now: self.now) } }
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
     if let client, client.upstream === upstream {
       client.upstream = nil
-      connectFailed(client, at: server, cause: cause(ofConnectError: errorNumber))
+      connectFailed(client, at: server, cause: cause(ofConnectError: errorNumber, at: server))
     }
     use(room, of: server)
   }
@@ -235,22 +235,70 @@ extension Worker {
 
   private func connectFailed(_ client: ClientConnection, at server: Server, cause: FailureCause) {
     client.call.stage = .none
+    noteTried(server, by: client)
+    var patience = Exchange.ConnectPatience.none
     switch cause {
-    case .connectRefused, .unreachable, .connectTimeout:
-      client.call.refusedBy.insert(server.position)
+    case .connectRefused:
       server.connectFailed(at: now)
       noteOutcome(.connectFailed, at: server)
+      server.connectWasRefused(at: now)
+      // What its health checks say to be down, is.
+      if !server.record.health.isIll, let since = server.refusesSince {
+        patience = .until(since.advanced(by: settings.timeouts.refused))
+      }
+    case .unreachable, .connectTimeout:
+      server.connectFailed(at: now)
+      noteOutcome(.connectFailed, at: server)
+    case .backlogFull: patience = .forSpan(settings.timeouts.connect)
     default:
       // We are short of something; no server is to blame.
       break
     }
-    follow(client.call.machine.connectFailed(cause), for: client)
+    let othersLeft = client.call.route?.upstream?.hasServer(besides: client.call.refusedBy) ?? false
+    switch client.call.machine.connectFailed(cause, othersLeft: othersLeft, patience: patience, now: now) {
+    case .askAnother:
+      counters.connectsFailedOver &+= 1
+      expectNothingOfServer(for: client)
+      acquire(client)
+    case .askAgain(let delay):
+      counters.connectsAwaited &+= 1
+      tellWait(client, server, cause)
+      client.call.refusedBy = TriedServers()
+      client.call.stage = .backingOff
+      // Spread over the second half, or all would come back at once.
+      expect(.backoff, for: client, within: delay - Jitter.part(of: delay / 2, backoffRandomness.next()))
+    case .fail(let failure): fail(client, failure)
+    }
   }
 
-  private func cause(ofConnectError code: Int32) -> FailureCause {
+  /// Takes note that the exchange has asked a server in vain, or is to have another one now.
+  func noteTried(_ server: Server, by client: ClientConnection) {
+    if client.call.route?.upstream?.has(server) ?? false { client.call.refusedBy.insert(server.position) }
+  }
+
+  /// Says once for each server and trouble that requests wait.
+  private func tellWait(_ client: ClientConnection, _ server: Server, _ cause: FailureCause) {
+    guard server.waitToldAt.map({ now.since($0) >= .seconds(60) }) ?? true else { return }
+    server.waitToldAt = now
+    notices.post(now) {
+      let name = server.record.name
+      if case .backlogFull = cause {
+        log.notice(
+          "server \(name): its listen queue is full; requests wait for up to \(settings.timeouts.connect.text)")
+      } else {
+        log.notice(
+          "server \(name) refuses connections; requests wait for up to \(settings.timeouts.refused.text) (timeouts.refused): it may be starting anew"
+        )
+      }
+    }
+  }
+
+  private func cause(ofConnectError code: Int32, at server: Server) -> FailureCause {
     switch code {
     // A UNIX socket that nobody listens on refuses; one that is not there is refused as well, in other words.
     case ECONNREFUSED, ENOENT: .connectRefused
+    // What a UNIX listener says whose backlog is full. Of TCP it means that no port is left on this side.
+    case EAGAIN where server.record.address.isUnix: .backlogFull(after: settings.timeouts.connect)
     case EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN: .unreachable
     case ETIMEDOUT: .connectTimeout(after: settings.timeouts.connect)
     case EMFILE, ENFILE: .descriptorLimit
@@ -422,7 +470,7 @@ extension Worker {
 
   private func tell(_ description: IdleWindow.Description, of server: Server) {
     server.firstCloseAt = nil
-    notices.post(now) { log.info("server \(server.record.name): \(description.sentence)") }
+    notices.post(now) { log.info("server \(server.record.name): \(description.sentence(at: now))") }
   }
 
   /// Tells the log what came of a first close; some time later.
@@ -438,13 +486,17 @@ extension Worker {
   // MARK: - Sweeping
 
   private func scheduleSweep(of server: Server) {
-    let due = now.advanced(by: min(server.record.bounds.leaseLimit, Self.sweepPeriod))
+    let bounds = server.record.bounds
+    // While something is suspected, what idles is looked at soon: that it is kept ends the suspicion.
+    let period = bounds.provenAge == .zero ? Self.suspiciousSweepPeriod : Self.sweepPeriod
+    let due = now.advanced(by: min(bounds.leaseLimit, period))
     guard due < server.sweepAt else { return }
     server.sweepAt = due
     timers.schedule(UInt64(Kind.sweep) << 56 | UInt64(server.index), at: due)
   }
 
   private static let sweepPeriod = Nanoseconds.seconds(1)
+  private static let suspiciousSweepPeriod = Nanoseconds.milliseconds(100)
   /// Sweeps of one server are at least this far apart.
   private static let shortestSweepPeriod = Nanoseconds.milliseconds(10)
 

@@ -91,7 +91,7 @@ extension Worker {
 
   /// Leaves `server` alone, and asks for a connection, to another one if there is one, when `delay` has passed.
   private func backOff(_ client: ClientConnection, from server: Server, _ delay: Nanoseconds) {
-    client.call.refusedBy.insert(server.position)
+    noteTried(server, by: client)
     client.record?.rewind()
     client.call.responseBody = .awaitingHead
     client.call.mayHoldHead = false

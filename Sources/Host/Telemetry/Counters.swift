@@ -62,6 +62,9 @@ package struct Counters: Equatable, Sendable {
   package var notReplayed: [String: UInt64] = [:]
   /// By what they followed: a status, or the Proxy-Status error type of a failure.
   package var retries: [String: UInt64] = [:]
+  /// Connects that failed and were followed by one to another server, or by a wait for the same to accept.
+  package var connectsFailedOver: UInt64 = 0
+  package var connectsAwaited: UInt64 = 0
   /// Exchanges that ended well after at least one retry, and those that did not.
   package var retriesAnswered: UInt64 = 0
   package var retriesFailed: UInt64 = 0
@@ -105,6 +108,8 @@ package struct Counters: Equatable, Sendable {
     noticesSuppressed &+= other.noticesSuppressed
     notReplayed.merge(other.notReplayed, uniquingKeysWith: &+)
     retries.merge(other.retries, uniquingKeysWith: &+)
+    connectsFailedOver &+= other.connectsFailedOver
+    connectsAwaited &+= other.connectsAwaited
     retriesAnswered &+= other.retriesAnswered
     retriesFailed &+= other.retriesFailed
     notRetried.merge(other.notRetried, uniquingKeysWith: &+)
@@ -158,6 +163,8 @@ package struct Counters: Equatable, Sendable {
     line("upstream_replays_failed_total", replaysFailed)
     table("upstream_not_replayed_total", "reason", notReplayed)
     table("upstream_retries_total", "after", retries)
+    line("upstream_connects_failed_over_total", connectsFailedOver)
+    line("upstream_connects_awaited_total", connectsAwaited)
     line("upstream_retries_answered_total", retriesAnswered)
     line("upstream_retries_failed_total", retriesFailed)
     table("upstream_not_retried_total", "reason", notRetried)

@@ -21,6 +21,8 @@ package final class RunningProxy: Sendable {
     var settings = ProxySettings()
     settings.listeners = [ListenerSettings(.tcp(host: "127.0.0.1", port: 0))]
     settings.upstream.origins = origins
+    // What refuses a connection in a test does so for good, unless the test says otherwise.
+    settings.timeouts.refused = .zero
     change(&settings)
     let lines = CapturedLines()
     self.lines = lines

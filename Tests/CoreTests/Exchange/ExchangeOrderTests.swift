@@ -25,7 +25,6 @@ struct ExchangeOrderTests {
     var passedInterim = false
     var recordLost = false
     var replays = 0
-    var connectReplays = 0
     var freshLosses = 0
     var isFresh = false
     var unasked = false
@@ -61,7 +60,7 @@ struct ExchangeOrderTests {
   func allOrders(idempotent: Bool) {
     var nodes = 0
     for nonIdempotent in ReplayPolicy.NonIdempotent.allCases {
-      let policy = ReplayPolicy(nonIdempotent: nonIdempotent, maximumReplays: 2, maximumConnectReplays: 1)
+      let policy = ReplayPolicy(nonIdempotent: nonIdempotent, maximumReplays: 2)
       let exchange = Exchange(isIdempotent: idempotent, policy: policy)
       explore(exchange, Model(idempotent: idempotent, policy: policy), depth: 7, path: [], nodes: &nodes)
     }
@@ -100,20 +99,16 @@ struct ExchangeOrderTests {
       model.unasked = false
       explore(exchange, model, depth: depth - 1, path: path + ["leased"], nodes: &nodes)
     }
-    var failed = exchange
-    var after = model
-    let end = failed.connectFailed(.connectRefused)
-    let path = path + ["connectFailed"]
-    // A connect that failed is repeated by its own, narrower rule; bodies and methods play no part, nothing was sent.
-    let allowed = model.connectReplays < Int(model.policy.maximumConnectReplays) && model.replays < 2
-    #expect((end == .replayAfresh(.neverSent)) == allowed, "\(path)")
-    if allowed {
-      after.connectReplays += 1
-      after.replays += 1
-    } else {
-      after.phase = .over
+    for othersLeft in [true, false] {
+      var failed = exchange
+      var after = model
+      let end = failed.connectFailed(.connectRefused, othersLeft: othersLeft, now: Scene.now)
+      let path = path + ["connectFailed"]
+      // Bodies, methods, replays and their budget play no part: nothing was sent.
+      #expect((end == .askAnother) == othersLeft, "\(path)")
+      if !othersLeft { after.phase = .over }
+      explore(failed, after, depth: depth - 1, path: path, nodes: &nodes)
     }
-    explore(failed, after, depth: depth - 1, path: path, nodes: &nodes)
   }
 
   private func attempt(_ exchange: Exchange, _ model: Model, _ depth: Int, _ path: [String], _ nodes: inout Int) {

@@ -69,8 +69,11 @@ final class DrivenExchange {
     exchange.resetWaitEnded(observation, isOver: isOver, until: Scene.now, budget: &budget, now: Scene.now)
   }
 
-  func connectFailed(_ cause: FailureCause) -> Exchange.AttemptEnd {
-    exchange.connectFailed(cause)
+  func connectFailed(
+    _ cause: FailureCause, othersLeft: Bool = false, patience: Exchange.ConnectPatience = .none,
+    now: Instant = Scene.now
+  ) -> Exchange.ConnectEnd {
+    exchange.connectFailed(cause, othersLeft: othersLeft, patience: patience, now: now)
   }
 
   func timedOut(_ cause: FailureCause) -> Exchange.AttemptEnd {
@@ -292,25 +295,54 @@ struct ExchangeTests {
             notReplayed: .tooManyFreshLosses)))
   }
 
-  @Test("A connect that fails is not repeated at the same server, and is where there are others")
+  @Test("Every server is asked before a connect that failed fails the request, however many there are")
   func connectFails() {
     let single = DrivenExchange(idempotent: true)
     #expect(
       single.connectFailed(.connectRefused)
         == .fail(Failure(.connectRefused, verdict: .neverSent, attempts: 1, notReplayed: .connectFailed)))
-    let several = DrivenExchange(idempotent: false, policy: ReplayPolicy(maximumConnectReplays: 1))
-    #expect(
-      several.connectFailed(.connectRefused) == .replayAfresh(.neverSent))
+    let several = DrivenExchange(idempotent: false, policy: ReplayPolicy(maximumReplays: 0))
+    while several.budget.take(proven: true, now: Scene.now) {}
+    for _ in 0..<12 { #expect(several.connectFailed(.connectRefused, othersLeft: true) == .askAnother) }
+    #expect(several.exchange.replays == 0, "nothing was sent, so nothing is sent again")
+    #expect(!several.exchange.needsFreshConnection)
     #expect(
       several.connectFailed(.connectTimeout(after: .seconds(5)))
         == .fail(
           Failure(
-            .connectTimeout(after: .seconds(5)), verdict: .neverSent, attempts: 2, notReplayed: .connectFailed)))
-    let poor = DrivenExchange(idempotent: true, policy: ReplayPolicy(maximumConnectReplays: 1))
-    while poor.budget.take(proven: true, now: Scene.now) {}
+            .connectTimeout(after: .seconds(5)), verdict: .neverSent, attempts: 13, notReplayed: .connectFailed)))
+  }
+
+  @Test("A server that refuses for a moment is asked again, after longer and longer waits, until the patience ends")
+  func connectIsAwaited() {
+    let exchange = DrivenExchange(idempotent: false)
+    var now = Scene.now
+    let end = now.advanced(by: .milliseconds(500))
+    var waits: [Int64] = []
+    while case .askAgain(let wait) = exchange.connectFailed(.connectRefused, patience: .until(end), now: now) {
+      waits.append(wait.milliseconds)
+      now = now.advanced(by: wait)
+    }
+    #expect(waits == [1, 2, 4, 8, 16, 32, 64, 100, 100, 100, 73])
+    #expect(now == end, "it is asked a last time when the patience ends")
+    let late = DrivenExchange(idempotent: true)
     #expect(
-      poor.connectFailed(.connectRefused) == .replayAfresh(.neverSent),
-      "the next server may be well, whatever was spent")
+      late.connectFailed(.connectRefused, patience: .until(end), now: end)
+        == .fail(Failure(.connectRefused, verdict: .neverSent, attempts: 1, notReplayed: .connectFailed)))
+  }
+
+  @Test("A full backlog is waited for within the time that a connect may take, counted for each exchange")
+  func backlogIsAwaited() {
+    let cause = FailureCause.backlogFull(after: .seconds(5))
+    let exchange = DrivenExchange(idempotent: false)
+    let patience = Exchange.ConnectPatience.forSpan(.milliseconds(10))
+    #expect(exchange.connectFailed(cause, patience: patience) == .askAgain(after: .milliseconds(1)))
+    let later = Scene.now.advanced(by: .milliseconds(9))
+    #expect(exchange.connectFailed(cause, patience: patience, now: later) == .askAgain(after: .milliseconds(1)))
+    let over = Scene.now.advanced(by: .milliseconds(10))
+    #expect(
+      exchange.connectFailed(cause, patience: patience, now: over)
+        == .fail(Failure(cause, verdict: .neverSent, attempts: 3, notReplayed: .connectFailed)))
   }
 
   @Test("A timeout is not replayed")

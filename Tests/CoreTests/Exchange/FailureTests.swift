@@ -6,7 +6,8 @@ import Testing
 struct FailureTests {
   static let causes: [FailureCause] = [
     .connectRefused, .unreachable, .nameNotFound, .connectTimeout(after: .seconds(5)),
-    .connectFailed(errorNumber: 99), .poolQueueFull(limit: 1_024), .waitTimeout(after: .seconds(10)), .poolDraining,
+    .connectFailed(errorNumber: 99), .backlogFull(after: .seconds(5)), .poolQueueFull(limit: 1_024),
+    .waitTimeout(after: .seconds(10)), .poolDraining,
     .descriptorLimit, .sendTimeout(after: .seconds(60)), .responseTimeout(after: .seconds(60)),
     .idleBodyTimeout(after: .seconds(60)), .race, .forgotten,
     .closedBeforeResponse, .resetBeforeResponse, .closedWithinResponse, .resetWithinResponse, .unaskedResponse,

@@ -159,7 +159,7 @@ import Testing
     }
     let driven = DrivenExchange(idempotent: true)
     guard
-      case .fail(let failure) = driven.exchange.connectFailed(.connectRefused)
+      case .fail(let failure) = driven.exchange.connectFailed(.connectRefused, othersLeft: false, now: Scene.now)
     else {
       Issue.record("a connect is not replayed when the policy allows none")
       return

@@ -17,6 +17,10 @@ enum GeneralSchema {
           "body-idle", \.bodyIdle, .time(), "Between two pieces of a body, either way (408, 504, or a close)."),
         SettingsKey("connect", \.connect, .time(), "To connect to a server."),
         SettingsKey(
+          "refused", \.refused, .time(.zero...SettingsForm<Nanoseconds>.longestTime),
+          "How long requests wait when every server refuses connections, counted from when it began to: it may be starting anew. `0s`: not at all."
+        ),
+        SettingsKey(
           "response-head", \.responseHead, .time(), "From the request's last byte to the response head (504)."),
         SettingsKey("tunnel-idle", \.tunnelIdle, .time(), "Silence in an upgraded connection (WebSocket)."),
         SettingsKey(

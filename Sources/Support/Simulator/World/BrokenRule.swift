@@ -22,6 +22,8 @@ package enum BrokenRule: String, Sendable, CaseIterable {
   case everyMethodIsIdempotent = "every-method-is-idempotent"
   /// What an interim response has passed on is forgotten: the request is replayed after it.
   case interimForgotten = "interim-forgotten"
+  /// What idles beyond limits that a reload has lowered stays.
+  case idleBeyondLimits = "idle-beyond-limits"
   /// A request waits for its answer for ever.
   case noTimeouts = "no-timeouts"
 }

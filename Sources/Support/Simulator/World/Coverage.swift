@@ -49,6 +49,17 @@ package enum Scene: UInt8, Sendable, CaseIterable {
   case sentinelSurvived
   case connectRefused
   case connectTimedOut
+  case connectFailedOver
+  case connectAwaited
+  // Reloads.
+  case reloaded
+  case reloadBelowLeased
+  case reloadWhileJudging
+  case reloadWhileWaiting
+  case reloadWhileConnectAwaited
+  case reloadMadeRoom
+  case reloadClosedIdle
+  case serverUnnamed
   case clientLeft
   // Learning.
   case windowLearned

@@ -65,6 +65,14 @@ struct Ledger {
   private var replayCost: [Int64]
   private var openCount: [Int]
   private var idleCount: [Int]
+  /// The limits of the pools as they are now.
+  private var pool: PoolSettings
+  /// For each thread: connections that it had when a reload lowered their limit. Until they are fewer, one may replace
+  /// another.
+  private var ceiling: [Int]
+  /// The least that reloads ever set.
+  private let leastWaiting: UInt32
+  private let leastWait: Nanoseconds
   /// The first promise that was broken, in words.
   private(set) var violation: String?
 
@@ -73,6 +81,11 @@ struct Ledger {
   init(scenario: Scenario) {
     self.scenario = scenario
     openCount = Array(repeating: 0, count: Int(scenario.proxy.threads))
+    ceiling = openCount
+    pool = scenario.proxy.pool
+    let pools = [pool] + scenario.proxy.reloads.map(\.pool)
+    leastWaiting = pools.map(\.maximumWaiting).min() ?? 0
+    leastWait = pools.map(\.maximumWait).min() ?? .zero
     idleCount = openCount
     replayCost = Array(repeating: 0, count: openCount.count)
     requests.reserveCapacity(128)
@@ -176,9 +189,9 @@ struct Ledger {
     switch failure.notReplayed {
     case nil:
       switch failure.cause {
-      case .poolQueueFull: isTrue = scenario.proxy.pool.maximumWaiting < scenario.clients.count
+      case .poolQueueFull: isTrue = leastWaiting < scenario.clients.count
       case .poolDraining: isTrue = now >= scenario.proxy.drainsAt
-      case .waitTimeout: isTrue = now.since(requests[at].waitingSince) >= scenario.proxy.pool.maximumWait
+      case .waitTimeout: isTrue = now.since(requests[at].waitingSince) >= leastWait
       default: isTrue = false
       }
     case .notIdempotent:
@@ -249,9 +262,10 @@ struct Ledger {
     precondition(Int(connection) == connections.count, "connections are numbered in order")
     connections.append(Connection(thread: thread))
     openCount[Int(thread)] += 1
-    if openCount[Int(thread)] > Int(scenario.proxy.pool.maximumConnections) {
+    if openCount[Int(thread)] > max(Int(pool.maximumConnections), ceiling[Int(thread)]) {
       violate("thread \(thread) has \(openCount[Int(thread)]) connections")
     }
+    if openCount[Int(thread)] <= Int(pool.maximumConnections) { ceiling[Int(thread)] = 0 }
   }
 
   mutating func connectionClosed(_ connection: Int32) {
@@ -280,7 +294,6 @@ struct Ledger {
 
   /// Once the pool has said what to close, its promises about idle connections hold again.
   mutating func poolSettled(_ thread: Int32) {
-    let pool = scenario.proxy.pool
     if idleCount[Int(thread)] > Int(pool.maximumIdleConnections) + Int(pool.maximumSentinels) {
       violate("thread \(thread) keeps \(idleCount[Int(thread)]) idle connections")
     }
@@ -290,6 +303,12 @@ struct Ledger {
     connections[Int(connection)].isSpent = true
   }
 
+  /// The limits are others from now on.
+  mutating func reloaded(_ settings: PoolSettings) {
+    pool = settings
+    ceiling = openCount
+  }
+
   func openConnections(_ thread: Int32) -> Int { openCount[Int(thread)] }
 
   /// The pool's own rules, and whether what it says of the connection is so.
@@ -297,7 +316,7 @@ struct Ledger {
     let isReused = connections[Int(connection)].requests > 0
     if facts.isReused != isReused { violate("the pool does not know whether connection \(connection) was used") }
     guard isReused else { return }
-    if facts.idleAge >= scenario.proxy.pool.maximumIdleAge || facts.idleAge >= bounds.leaseLimit {
+    if facts.idleAge >= pool.maximumIdleAge || facts.idleAge >= bounds.leaseLimit {
       violate("connection \(connection) is leased at an idle age of \(facts.idleAge.inSeconds) s, beyond its limit")
     }
     if !requests[Int(request)].isIdempotent, facts.idleAge >= bounds.provenAge {
@@ -324,8 +343,8 @@ struct Ledger {
     if requests[Int(request)].attempts > 0, isReused {
       violate("request \(request) is replayed on connection \(connection), which was used before")
     }
-    if isReused, !scenario.proxy.pool.reuses { violate("connection \(connection) is reused although reuse is off") }
-    if connections[at].requests >= Int(scenario.proxy.pool.maximumUses) {
+    if isReused, !pool.reuses { violate("connection \(connection) is reused although reuse is off") }
+    if connections[at].requests >= Int(pool.maximumUses) {
       violate("connection \(connection) carries more requests than it may")
     }
     attempts.append(

@@ -101,6 +101,15 @@ package struct ClientProfile: Sendable {
   package init() {}
 }
 
+/// Other settings for the proxy, while it works.
+package struct Reload: Sendable {
+  package var at: Instant
+  package var pool: PoolSettings
+  /// Whether the settings still name the server. What began before goes on with it all the same, as it does when an upstream
+  /// leaves the settings.
+  package var isNamed: Bool
+}
+
 /// The proxy's settings, and how busy its threads are.
 package struct ProxyProfile: Sendable {
   package var threads: Int32 = 1
@@ -109,6 +118,10 @@ package struct ProxyProfile: Sendable {
   package var policy = ReplayPolicy()
   /// Bytes of a request's body that are kept for a replay.
   package var recordLimit: Int32 = 4_096
+  /// Further servers that would be asked when a connect fails. The world has only one; it is asked again at once.
+  package var furtherServers = 0
+  package var refusedPatience = Nanoseconds.zero
+  package var reloads: [Reload] = []
   package var connectTimeout = Nanoseconds.seconds(3)
   package var responseTimeout = Nanoseconds.seconds(8)
   /// The longest time between looking at a socket and writing to it, and between an event and its handling.
@@ -236,13 +249,35 @@ extension Scenario {
     if random.chance(perMille: 100) { proxy.policy.nonIdempotent = .never }
     if random.chance(perMille: 100) { proxy.policy.maximumReplays = UInt8(random.below(3)) }
     if random.chance(perMille: 100) { proxy.policy.maximumFreshLosses = UInt8(random.between(1, 5)) }
-    if random.chance(perMille: 100) { proxy.policy.maximumConnectReplays = UInt8(random.between(1, 2)) }
+    if random.chance(perMille: 100) { proxy.furtherServers = Int(random.between(1, 5)) }
+    if random.chance(perMille: 300) { proxy.refusedPatience = random.span(.milliseconds(5), .seconds(3)) }
+    if random.chance(perMille: 150) { drawReloads(&random) }
+  }
+
+  private mutating func drawReloads(_ random: inout RandomSource) {
+    var at = Instant(nanoseconds: 0)
+    for _ in 0..<random.between(1, 6) {
+      at = at.advanced(by: random.span(.milliseconds(1), .seconds(3)))
+      var pool = proxy.pool
+      pool.maximumConnections = UInt32(random.pick([(2, 1), (2, 2), (1, 4), (1, 64)]))
+      pool.maximumIdleConnections = UInt32(random.pick([(1, 0), (2, 1), (1, 2), (2, 64)]))
+      if random.chance(perMille: 200) { pool.maximumUses = UInt32(random.between(1, 5)) }
+      if random.chance(perMille: 200) {
+        pool.maximumIdleAge = random.span(.milliseconds(50), proxy.pool.maximumIdleAge)
+      }
+      if random.chance(perMille: 200) { pool.maximumConnectionAge = random.span(.milliseconds(50), .seconds(5)) }
+      if random.chance(perMille: 200) { pool.maximumWait = random.span(.seconds(5), .seconds(20)) }
+      pool.reuses = random.chance(perMille: 850)
+      pool.maximumSentinels = UInt32(random.between(0, 2))
+      proxy.reloads.append(Reload(at: at, pool: pool, isNamed: random.chance(perMille: 850)))
+    }
   }
 
   /// A server that only closes what idles, but not always after the same time: is its patience learned, and learned anew?
   private mutating func drawFickleness(_ random: inout RandomSource) {
     proxy.window = IdleWindow.Settings()
     proxy.pool = PoolSettings()
+    proxy.reloads = []
     server.hint = .none
     server.maximumRequests = .max
     if random.chance(perMille: 500) {
@@ -317,6 +352,7 @@ extension Scenario {
     clients.isHasty = true
     path = Path(oneWayDelay: .microseconds(15))
     proxy.pool.maximumConnections = 64
+    proxy.reloads = []
   }
 
   private mutating func drawRestarts(_ random: inout RandomSource) {

@@ -235,7 +235,7 @@ extension World {
     case .noWaitForReset: if upstream.sawEnd, error == nil { observation.error = .brokenPipe }
     case .ackedIgnored: observation.acknowledgement = .unmoved
     case .farewellPassedOn, .unprovenAges, .replayOnPooledConnection, .replayWithoutBody, .learnsNothing, .neverReplays,
-      .everyMethodIsIdempotent, .interimForgotten, .noTimeouts, nil:
+      .everyMethodIsIdempotent, .interimForgotten, .idleBeyondLimits, .noTimeouts, nil:
       break
     }
     return observation

@@ -29,6 +29,9 @@ extension World {
     /// Bytes of head and body that went out on this attempt.
     var sent: Int32 = 0
     var facts: LeaseFacts?
+    /// Connects that failed for it, and which of its waits for another one is the latest; nil: it does not wait.
+    var failedConnects = 0
+    var connectWait: Int32?
     let holder = LeaseHolder()
     /// Bytes that must not be sent again because they were not kept. Only a broken rule looks at it.
     var lostBefore: Int32 = 0

@@ -101,7 +101,7 @@ extension World {
       switch refusal {
       case .queueFull:
         coverage.saw(.queueWasFull)
-        cause = .poolQueueFull(limit: scenario.proxy.pool.maximumWaiting)
+        cause = .poolQueueFull(limit: thread.pool.settings.maximumWaiting)
       case .draining: cause = .poolDraining
       }
       fail(request, requests[at].machine.refused(cause))
@@ -188,6 +188,7 @@ extension World {
     let thread = threads[Int(upstreams[at].thread)]
     coverage.saw(.connectionOpened)
     upstreams[at].isConnecting = false
+    thread.refusesSince = nil
     if let request = upstreams[at].request { requests[Int(request)].upstream = nil }
     upstreams[at].request = nil
     switch thread.pool.connectSucceeded(upstreams[at].id, bounds: bounds, now: now) {
@@ -209,9 +210,87 @@ extension World {
     if let request {
       requests[Int(request)].upstream = nil
       requests[Int(request)].stage = .none
-      followEnd(requests[Int(request)].machine.connectFailed(cause), request)
+      connectFailed(request, cause, of: thread)
     }
     use(room, of: thread)
+  }
+
+  private func connectFailed(_ request: Int32, _ cause: FailureCause, of thread: ProxyThread) {
+    let at = Int(request)
+    requests[at].failedConnects += 1
+    var patience = Exchange.ConnectPatience.none
+    if cause == .connectRefused {
+      let since = thread.refusesSince ?? now
+      thread.refusesSince = since
+      patience = .until(since.advanced(by: scenario.proxy.refusedPatience))
+    }
+    let end = requests[at].machine.connectFailed(
+      cause, othersLeft: requests[at].failedConnects <= scenario.proxy.furtherServers, patience: patience, now: now)
+    switch end {
+    case .askAnother:
+      coverage.saw(.connectFailedOver)
+      acquire(request)
+    case .askAgain(let delay):
+      coverage.saw(.connectAwaited)
+      note("request \(request) waits for the server to accept")
+      let number = Int32(requests[at].failedConnects)
+      requests[at].connectWait = number
+      events.schedule(.connectAgain(request: request, number: number), at: now.advanced(by: delay))
+    case .fail(let failure):
+      coverage.saw(.verdictNeverSent)
+      fail(request, failure)
+    }
+  }
+
+  func connectAgain(_ request: Int32, _ number: Int32) {
+    guard requests[Int(request)].connectWait == number, !isResolved(request) else { return }
+    requests[Int(request)].connectWait = nil
+    acquire(request)
+  }
+
+  // MARK: Reloads
+
+  func reload(_ reload: Reload) {
+    coverage.saw(.reloaded)
+    note("a reload: \(reload.pool.maximumConnections) connections, \(reload.pool.maximumIdleConnections) idle")
+    for request in requests.indices where !isResolved(Int32(request)) {
+      switch requests[request].stage {
+      case .judging: coverage.saw(.reloadWhileJudging)
+      case .waiting: coverage.saw(.reloadWhileWaiting)
+      case .none: if requests[request].connectWait != nil { coverage.saw(.reloadWhileConnectAwaited) }
+      case .connecting, .leased: break
+      }
+    }
+    isNamed = reload.isNamed
+    if !isNamed { coverage.saw(.serverUnnamed) }
+    ledger.reloaded(reload.pool)
+    for thread in threads {
+      if thread.pool.counts.leased > reload.pool.maximumConnections { coverage.saw(.reloadBelowLeased) }
+      let idle = thread.pool.counts.idle
+      thread.pool.adopt(reload.pool)
+      if broken != .idleBeyondLimits {
+        thread.sweepAt = now
+        sweep(thread.index)
+      }
+      if !isNamed { closeIdle(of: thread) }
+      if thread.pool.counts.idle < idle { coverage.saw(.reloadClosedIdle) }
+      while case .connect(let id, let exchange) = thread.pool.roomForWaiting() {
+        coverage.saw(.reloadMadeRoom)
+        connect(id, for: Int32(exchange.slot), of: thread)
+      }
+      ledger.poolSettled(thread.index)
+    }
+  }
+
+  private func closeIdle(of thread: ProxyThread) {
+    for connection in upstreams.indices
+    where upstreams[connection].thread == thread.index && thread.pool.isIdle(upstreams[connection].id)
+      && !upstreams[connection].isClosed
+    {
+      let room = thread.pool.connectionClosed(upstreams[connection].id, now: now)
+      discard(Int32(connection))
+      use(room, of: thread)
+    }
   }
 
   /// Nobody waits for it any more, and it is not wanted for others.
@@ -241,7 +320,7 @@ extension World {
     upstreams[Int(connection)].request = nil
     ledger.attemptEnded(requests[at].attempt)
     if !reusable { discard(connection) }
-    switch thread.pool.leaseReturned(lease, reusable: reusable, bounds: bounds, now: now) {
+    switch thread.pool.leaseReturned(lease, reusable: reusable && isNamed, bounds: bounds, now: now) {
     case .keptIdle(let victim):
       if let victim {
         coverage.saw(.evicted)
@@ -285,6 +364,13 @@ extension World {
   // MARK: Idle connections
 
   private func becameIdle(_ connection: Int32) {
+    guard isNamed else {
+      let thread = threads[Int(upstreams[Int(connection)].thread)]
+      let room = thread.pool.connectionClosed(upstreams[Int(connection)].id, now: now)
+      discard(connection)
+      use(room, of: thread)
+      return
+    }
     upstreams[Int(connection)].isIdle = true
     ledger.connectionBecameIdle(connection)
     scheduleSweep(upstreams[Int(connection)].thread)
@@ -393,7 +479,7 @@ extension World {
       let request = Int32(exchange.slot)
       requests[Int(request)].stage = .none
       fail(
-        request, requests[Int(request)].machine.refused(.waitTimeout(after: scenario.proxy.pool.maximumWait)))
+        request, requests[Int(request)].machine.refused(.waitTimeout(after: thread.pool.settings.maximumWait)))
     }
   }
 
@@ -436,6 +522,8 @@ final class ProxyThread {
   var pool: Pool
   var budget = ReplayBudget()
   var sweepAt = Instant.distantFuture
+  /// Since when the server refuses connections.
+  var refusesSince: Instant?
   private var connections: [Int32] = []
 
   init(index: Int32, settings: PoolSettings) {

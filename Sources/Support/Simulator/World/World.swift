@@ -22,6 +22,8 @@ final class World {
     case resetDue(request: Int32, attempt: Int32)
     case responseDue(request: Int32, attempt: Int32)
     case connectDue(connection: Int32)
+    case connectAgain(request: Int32, number: Int32)
+    case reload(Int)
     case waitDue(thread: Int32)
     case sweepDue(thread: Int32)
     case drain
@@ -80,6 +82,8 @@ final class World {
   var window: IdleWindow
   var lastHint: (seconds: Int32, told: Instant)?
   var seenCloses = SeenCloses()
+  /// Whether the settings name the server.
+  var isNamed = true
 
   /// The last events in words; nil unless somebody will read them.
   var trace: Trace?
@@ -113,6 +117,9 @@ final class World {
     startClients()
     for index in scenario.server.restarts.indices {
       events.schedule(.restart(index), at: scenario.server.restarts[index].at)
+    }
+    for index in scenario.proxy.reloads.indices {
+      events.schedule(.reload(index), at: scenario.proxy.reloads[index].at)
     }
     if scenario.proxy.isBlind { coverage.saw(.blindSocket) }
     if scenario.proxy.drainsAt < .distantFuture { events.schedule(.drain, at: scenario.proxy.drainsAt) }
@@ -170,6 +177,8 @@ final class World {
     case .resetDue(let request, let attempt): resetWaitOver(request, attempt)
     case .responseDue(let request, let attempt): responseTimedOut(request, attempt)
     case .connectDue(let connection): connectTimedOut(connection)
+    case .connectAgain(let request, let number): connectAgain(request, number)
+    case .reload(let index): reload(scenario.proxy.reloads[index])
     case .waitDue(let thread): expireWaits(thread)
     case .sweepDue(let thread): sweep(thread)
     case .drain:
