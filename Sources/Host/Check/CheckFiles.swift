@@ -18,6 +18,8 @@ package struct CheckFiles {
   /// Bytes of one run.
   private static let totalBytes = 1 << 30
 
+  private static let sniffedBytes = 1 << 18
+
   /// Folders that hold other people's code, or tests.
   private static let passedOver: Set<String> = [
     "node_modules", ".git", ".hg", ".svn", "vendor", "bower_components", "__pycache__", ".venv", "venv", ".tox",
@@ -47,6 +49,14 @@ package struct CheckFiles {
     }
   }
 
+  /// The text of a file that is no configuration; nil when it cannot be read.
+  package static func text(_ path: String) -> String? {
+    // Safe: the path is lent as a C string during the call.
+    let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard number >= 0, let bytes = CheckDescriptor(number).read(atMost: CheckLimits.fileBytes) else { return nil }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   /// In the order of the names, so that a run is like the next. Symbolic links are followed nowhere: what they lead to lies
   /// in the tree and is read there, or lies outside.
   private mutating func walk(_ folder: String, depth: Int) {
@@ -62,7 +72,9 @@ package struct CheckFiles {
       if kind.isFolder {
         if !Self.passedOver.contains(name) { walk(path, depth: depth + 1) }
       } else if kind.isFile, kind.size <= CheckLimits.fileBytes, !Self.isForeign(name) {
-        read(path, isNamed: false)
+        // What has to be read to be recognised is no larger than configurations that people write.
+        let named = FileKind.named(name)
+        if named != .foreign, named != .content || kind.size <= Self.sniffedBytes { read(path, isNamed: false) }
       }
     }
   }
@@ -104,13 +116,36 @@ package struct CheckFiles {
       return
     }
     guard bytes + content.count <= Self.totalBytes else { return }
-    if content.prefix(8_192).contains(0) {
-      if isNamed { unreadable.append("\(path) is not text") }
+    if content.isEmpty || content.prefix(8_192).contains(0) {
+      if isNamed { unreadable.append(content.isEmpty ? "\(path) is empty" : "\(path) is not text") }
+      return
+    }
+    if !isNamed, case .kind(let kind) = FileKind.named(String(path.split(separator: "/").last ?? "")),
+      let needles = kind.needles,
+      !needles.contains(where: { Self.holds(content, $0) })
+    {
       return
     }
     bytes += content.count
     let file = CheckedFile(path: path, bytes: content)
     if isNamed || FileKind.of(file) != nil { files.append(file) }
+  }
+
+  private static func holds(_ content: [UInt8], _ needle: String) -> Bool {
+    let wanted = Array(needle.utf8)
+    guard let first = wanted.first, content.count >= wanted.count else { return false }
+    // Safe: every pointer stays within the array's count, and what memchr finds lies between start and end.
+    return unsafe content.withUnsafeBytes { buffer in
+      guard let base = buffer.baseAddress else { return false }
+      var offset = 0
+      let last = content.count - wanted.count
+      while offset <= last, let found = unsafe memchr(base + offset, Int32(first), last + 1 - offset) {
+        let at = unsafe base.distance(to: UnsafeRawPointer(found))
+        if unsafe memcmp(found, wanted, wanted.count) == 0 { return true }
+        offset = at + 1
+      }
+      return false
+    }
   }
 
   // MARK: - The file system

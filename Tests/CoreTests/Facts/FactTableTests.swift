@@ -1,4 +1,5 @@
 import Core
+import Foundation
 import Testing
 
 struct FactTableTests {
@@ -56,5 +57,14 @@ struct FactTableTests {
         .filter { version == nil || $0.versions.contains(version ?? SoftwareVersion(0)) }.map(\.value)
       #expect(values.contains(.time(known.keepsIdle)), "\(known.name)")
     }
+  }
+
+  /// docs/manual/defaults.md is what `photofinish check --defaults` prints.
+  @Test func theManualHasTheSameTable() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let page = try String(contentsOf: root.appending(path: "docs/manual/defaults.md"), encoding: .utf8)
+    #expect(page == FactTable.markdown)
   }
 }

@@ -43,7 +43,7 @@ package struct ChainJoiner {
   private mutating func direct(_ pool: CheckedPool) -> [CheckHop] {
     var hops: [CheckHop] = []
     var taken: Set<Int> = []
-    for target in pool.targets {
+    for target in pool.targets.map(inner) {
       for index in servers(at: target, for: pool) where taken.insert(index).inserted {
         reached.insert(index)
         let server = reading.servers[index]
@@ -60,7 +60,7 @@ package struct ChainJoiner {
     let others = reading.servers.indices.filter { reading.servers[$0].owner != pool.owner }
     let named = others.filter { isNamed(target, $0) }
     if !named.isEmpty { return named }
-    guard let port = target.port, target.isLocal || !isService(target.host) else { return [] }
+    guard let port = target.port, target.isLocal || target.isService || !isService(target.host) else { return [] }
     let withPort = others.filter { reading.servers[$0].ports.contains(port) && !reading.servers[$0].isProxy }
     guard withPort.count > 1 else { return withPort }
     // The same port in several places of a tree: what stands nearest is meant, if only one does.
@@ -68,6 +68,17 @@ package struct ChainJoiner {
     let most = near.max() ?? 0
     let nearest = zip(withPort, near).filter { $0.1 == most }.map(\.0)
     return Set(nearest.map { reading.servers[$0].idle.value }).count == 1 ? Array(nearest.prefix(1)) : []
+  }
+
+  /// The target with the port at which the server itself listens, as far as its service tells.
+  private func inner(_ target: CheckTarget) -> CheckTarget {
+    guard target.isService else { return target }
+    var inner = target
+    let service = reading.services.first {
+      $0.names.contains(target.host) || $0.names.contains(Self.short(target.host))
+    }
+    inner.port = target.port.flatMap { service?.forwards[$0] }
+    return inner
   }
 
   private func isService(_ host: String) -> Bool { reading.services.contains { $0.names.contains(host) } }
@@ -102,7 +113,7 @@ package struct ChainJoiner {
     var candidates = reading.servers.indices.filter { index in
       let server = reading.servers[index]
       guard server.owner != pool.owner, !server.isProxy, !reached.contains(index) else { return false }
-      return pool.targets.contains { target in
+      return pool.targets.map(inner).contains { target in
         target.port == nil || server.ports.isEmpty || server.ports.contains(target.port ?? 0)
       }
     }

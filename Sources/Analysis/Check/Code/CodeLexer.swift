@@ -4,6 +4,7 @@ package enum CodeDialect: Sendable {
   case python
   case go
   case ruby
+  case terraform
 }
 
 /// A piece of a source: comments are gone, strings are one token.
@@ -60,7 +61,8 @@ struct CodeLexer {
     case UInt8(ascii: "/") where dialect != .python && dialect != .ruby && byte(offset + 1) == UInt8(ascii: "*"):
       skipBlockComment()
     case UInt8(ascii: "/") where dialect == .javaScript && mayBeginExpression: regularExpression()
-    case UInt8(ascii: "#") where dialect == .python || dialect == .ruby: skipLine()
+    case UInt8(ascii: "#") where dialect == .python || dialect == .ruby || dialect == .terraform: skipLine()
+    case UInt8(ascii: "<") where dialect == .terraform && byte(offset + 1) == UInt8(ascii: "<"): heredoc()
     case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "`"): string(current)
     case 0x30...0x39: number()
     default:
@@ -145,6 +147,25 @@ struct CodeLexer {
     }
     if offset < bytes.count, bytes[offset] == quote { offset += 1 }
     append(.string, String(decoding: text, as: UTF8.self), start)
+  }
+
+  /// `<<-EOT` up to the line that holds nothing but the word.
+  private mutating func heredoc() {
+    let start = offset
+    offset += byte(offset + 2) == UInt8(ascii: "-") ? 3 : 2
+    let tagStart = offset
+    while offset < bytes.count, isWord(bytes[offset]) { offset += 1 }
+    let tag = bytes[tagStart..<offset]
+    guard !tag.isEmpty else { return }
+    skipLine()
+    while offset < bytes.count {
+      offset += 1
+      let lineStart = offset
+      skipLine()
+      let line = bytes[lineStart..<offset].drop { $0 == 0x20 || $0 == 0x09 }
+      if line.starts(with: tag), line.dropFirst(tag.count).allSatisfy({ $0 == 0x0d || $0 == 0x20 }) { break }
+    }
+    append(.string, "", start)
   }
 
   private mutating func number() {

@@ -67,7 +67,8 @@ enum CommandServers {
   /// A value with variables; unknown where one of them has none.
   static func timer(_ word: CheckWord, unit: Nanoseconds, _ setting: String, _ context: CheckContext) -> CheckTimer {
     let time = context.environment.expand(word.text).flatMap { DurationText.parse($0, unit: unit) }
-    return CheckTimer(time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, setting, at: word.place)
+    return CheckTimer(
+      time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, setting, at: word.place, written: word.text)
   }
 
   static func ports(_ word: CheckWord?, _ context: CheckContext, fallback: Int?) -> Set<Int> {

@@ -81,7 +81,8 @@ package struct GunicornSettings: Sendable {
       idle = CheckTimer(assumed: .gunicorn, .clientIdle, when: "sync worker")
     } else if let keepalive {
       let time = environment.expand(keepalive.text).flatMap { DurationText.parse($0, unit: .seconds(1)) }
-      idle = CheckTimer(time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, setting, at: keepalive.place)
+      idle = CheckTimer(
+        time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, setting, at: keepalive.place, written: keepalive.text)
     } else {
       idle = CheckTimer(assumed: .gunicorn, .clientIdle, version: version)
     }

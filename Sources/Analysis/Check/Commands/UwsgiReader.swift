@@ -45,6 +45,16 @@ enum UwsgiReader {
     add(options, owner: file.path, context, into: &reading)
   }
 
+  /// The map `uwsgi` of a YAML file.
+  static func read(
+    _ node: ConfigurationNode, _ file: CheckedFile, _ context: CheckContext, into reading: inout CheckReading
+  ) {
+    var options = Options(place: node.place)
+    for entry in node.entries { options.set(entry.key, CheckWord(entry.value.scalar ?? "", at: entry.keyPlace)) }
+    reading.understood.insert(file.path)
+    add(options, owner: file.path, context, into: &reading)
+  }
+
   static func add(_ options: Options, owner: String, _ context: CheckContext, into reading: inout CheckReading) {
     // Without an HTTP socket it speaks the uwsgi protocol, in which nothing is kept.
     guard options.hasHTTP || options.http11 != nil || options.httpKeepalive != nil else { return }

@@ -29,7 +29,9 @@ package struct CheckedFile: Sendable {
       let middle = (low + high + 1) / 2
       if lineStarts[middle] <= offset { low = middle } else { high = middle - 1 }
     }
-    let column = bytes[lineStarts[low]..<offset].count { $0 & 0xc0 != 0x80 } + 1
+    // Far into a long line, as minified sources have it, bytes are counted: looking at the line for each word would take for ever.
+    let distance = offset - lineStarts[low]
+    let column = (distance > 4_096 ? distance : bytes[lineStarts[low]..<offset].count { $0 & 0xc0 != 0x80 }) + 1
     return CheckPlace(file: path, line: low + 1, column: column)
   }
 

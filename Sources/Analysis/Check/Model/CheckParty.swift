@@ -47,15 +47,21 @@ package enum ServerRemedy: Sendable, Hashable {
   case line(String, unit: TimerFact.Unit)
 
   package func text(_ time: Nanoseconds) -> String? {
-    guard case .line(let form, let unit) = self else { return nil }
-    let value =
-      switch unit {
-      case .seconds: "\((time.milliseconds + 999) / 1_000)"
-      case .milliseconds: "\(time.milliseconds)"
-      case .duration: DurationText.written(time)
-      case .requests, .fixed: ""
-      }
+    guard case .line(let form, _) = self, let value = value(time) else { return nil }
     return form.split(separator: "$", omittingEmptySubsequences: false).joined(separator: value)
+  }
+
+  /// The time alone, in the setting's unit; with its unit where `written` has one.
+  package func value(_ time: Nanoseconds, like written: String = "") -> String? {
+    guard case .line(_, let unit) = self else { return nil }
+    let bare = written.split { $0 == " " || $0 == "," }.last ?? ""
+    if let last = bare.last, last.isLetter, bare.first?.isNumber ?? false { return DurationText.written(time) }
+    switch unit {
+    case .seconds: return "\((time.milliseconds + 999) / 1_000)"
+    case .milliseconds: return "\(time.milliseconds)"
+    case .duration: return DurationText.written(time)
+    case .requests, .fixed: return nil
+    }
   }
 }
 
@@ -72,8 +78,11 @@ package enum PoolUse: Sendable, Hashable {
 package struct CheckTarget: Sendable, Hashable {
   package var host: String
   package var port: Int?
+  /// It names a Service of Kubernetes, whose port need not be the server's.
+  package var isService = false
 
-  package init(host: String, port: Int?) {
+  package init(host: String, port: Int?, isService: Bool = false) {
+    self.isService = isService
     self.host = host.lowercased()
     self.port = port
   }

@@ -49,10 +49,13 @@ package struct CheckTimer: Sendable, Hashable {
   package var fact: TimerFact?
   /// What other versions have by default, where the version is not known and they differ.
   package var rivals: [TimerFact] = []
+  /// The value as it stands in the file, where it can be replaced; empty where not.
+  package var written = ""
   /// A note in words: `halved every 5 s`.
   package var note = ""
 
-  package init(_ value: TimerValue, _ setting: String, at place: CheckPlace?) {
+  package init(_ value: TimerValue, _ setting: String, at place: CheckPlace?, written: String = "") {
+    self.written = written
     self.value = value
     self.setting = setting
     self.place = place

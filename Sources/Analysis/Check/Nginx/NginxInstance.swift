@@ -64,7 +64,9 @@ struct NginxInstance {
   static func timer(_ directive: NginxDirective?, _ assumed: CheckTimer) -> CheckTimer {
     guard let directive else { return assumed }
     let time = DurationText.parse(directive.first, unit: .seconds(1))
-    return CheckTimer(time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, directive.name, at: directive.place)
+    return CheckTimer(
+      time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, directive.name, at: directive.place,
+      written: directive.first)
   }
 
   // MARK: - Towards servers

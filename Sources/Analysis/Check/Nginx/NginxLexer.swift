@@ -72,7 +72,7 @@ struct NginxLexer {
     while offset < file.bytes.count, file.bytes[offset] != quote {
       if file.bytes[offset] == UInt8(ascii: "\\"), offset + 1 < file.bytes.count {
         offset += 1
-        // The escapes of quotes and blanks lose their backslash; that of anything else belongs to the text.
+        // The escape of the quote loses its backslash; that of anything else belongs to the text.
         if let plain = unescaped(file.bytes[offset], quote) {
           text.append(plain)
         } else {
@@ -87,9 +87,7 @@ struct NginxLexer {
     return CheckWord(String(decoding: text, as: UTF8.self), at: place, isQuoted: true)
   }
 
-  private func unescaped(_ byte: UInt8, _ quote: UInt8) -> UInt8? {
-    byte == quote || byte == UInt8(ascii: "\\") ? byte : nil
-  }
+  private func unescaped(_ byte: UInt8, _ quote: UInt8) -> UInt8? { byte == quote ? byte : nil }
 
   private mutating func bare() -> CheckWord {
     let start = offset

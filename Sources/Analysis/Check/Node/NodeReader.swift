@@ -134,7 +134,12 @@ struct NodeReader {
   private func kind(from start: Int) -> Kind? {
     var index = start
     while source.isWord(index, "await") || source.isWord(index, "new") || source.isMark(index, "(") { index += 1 }
-    let name = source.text(index)
+    var name = source.text(index)
+    // `require('fastify')()`
+    if name == "require", source.isMark(index + 1, "("), source.isMark(index + 3, ")"), source.isMark(index + 4, "(") {
+      name = source.text(index + 2)
+      index += 3
+    }
     if source.reads(index + 1, "(") {
       switch name {
       case "express": return .express
@@ -259,7 +264,8 @@ struct NodeReader {
     if let effective {
       let time = effective.value.number.map { Nanoseconds.milliseconds(Int64(max(0, min($0, 1e12)))) }
       idle = CheckTimer(
-        time.map { $0 == .zero ? .never : .time($0) } ?? .unknown, "keepAliveTimeout", at: effective.place)
+        time.map { $0 == .zero ? .never : .time($0) } ?? .unknown, "keepAliveTimeout", at: effective.place,
+        written: effective.written)
       place = effective.place
     } else if let nest = source.tokens.firstIndex(where: { $0.text == "NestFactory" && $0.indentation != 0 }),
       creations.isEmpty, listens.isEmpty

@@ -111,6 +111,21 @@ enum PythonReader {
     UwsgiReader.add(options, owner: source.file.path, context, into: &reading)
   }
 
+  /// Hypercorn's settings in TOML.
+  static func read(hypercorn node: ConfigurationNode, _ file: CheckedFile, into reading: inout CheckReading) {
+    var idle = CheckTimer(assumed: .hypercorn, .clientIdle)
+    if let entry = node.entry("keep_alive_timeout"), let text = entry.value.scalar {
+      idle = CheckTimer(
+        DurationText.parse(text, unit: .seconds(1)).map { .time($0) } ?? .unknown, entry.key, at: entry.keyPlace)
+    }
+    var server = CheckedServer(.hypercorn, at: idle.place ?? file.place(at: 0), idle: idle, owner: file.path)
+    let bind = node["bind"]?.scalar ?? node["bind"]?.items.first?.scalar
+    server.ports = [bind.flatMap { CheckTarget($0).port } ?? 8_000]
+    server.remedy = .line("keep_alive_timeout = $", unit: .seconds)
+    reading.understood.insert(file.path)
+    reading.servers.append(server)
+  }
+
   static func seconds(_ value: CodeValue) -> TimerValue {
     guard let number = value.number else { return .unknown }
     return number <= 0 ? .none : .time(Nanoseconds(Int64(min(number, 1e9) * 1e9)))

@@ -4,7 +4,8 @@ internal import Core
 package enum CheckJSON {
   package static func document(_ report: CheckReport) -> String {
     JSONText.object([
-      ("findings", .array(report.findings.map(finding))), ("chains", .array(report.hops.map(hop))),
+      ("findings", .array(report.findings.map(finding))),
+      ("chains", .array(report.hops.map { hop($0, report.expected($0)) })),
       ("unjoined", .array(report.lonelyPools.map(pool))),
       ("summary", summary(report)), ("problems", .array(report.reading.problems.map(evidence))),
       ("format", .string("photofinish-check")), ("version", .number(1)),
@@ -39,11 +40,11 @@ package enum CheckJSON {
     ]
   }
 
-  private static func hop(_ hop: CheckHop) -> JSONText {
+  private static func hop(_ hop: CheckHop, _ expected: Double?) -> JSONText {
     .object([
       ("verdict", .string(hop.verdict.rawValue)), ("link", .string(hop.link.rawValue)),
       ("joined_because", .string(hop.reason)),
-      ("pool", pool(hop.pool)),
+      ("expected_failures_per_day", expected.map { .decimal($0, digits: 3) } ?? .null), ("pool", pool(hop.pool)),
       (
         "server",
         .object(

@@ -11,6 +11,8 @@ package struct CheckReport: Sendable {
   package var fileCount: Int
   /// Hops, and servers without a front, about which something could be said.
   package var judged = 0
+  /// Requests a second, for the expected number of failures; nil where nobody gave it.
+  package var requestsPerSecond: Double?
   /// Findings that a comment in the file or a baseline keeps quiet.
   package var suppressed = 0
 
@@ -38,7 +40,10 @@ package struct CheckReport: Sendable {
       judged += lonely.count { $0.idle.value != .unknown }
       found += LonelyRules.findings(lonely)
     }
-    judged += joiner.lonelyPools.count { $0.use == .unused }
+    // Nothing is reused, or hardly for as long as any server keeps it.
+    judged += joiner.lonelyPools.count {
+      $0.use == .unused || !$0.idle.isAssumed && ($0.idle.value.length ?? .unlimited) < .seconds(5)
+    }
     found += MiddleboxRules.findings(reading)
     var seen: Set<CheckFinding> = []
     findings = Array(found.filter { seen.insert($0).inserted }.sorted(by: Self.isBefore).prefix(CheckLimits.findings))
@@ -48,6 +53,11 @@ package struct CheckReport: Sendable {
     if left.level != right.level { return left.level > right.level }
     if left.place != right.place { return left.place < right.place }
     return left.rule.rawValue < right.rule.rawValue
+  }
+
+  /// Failures a day that a hop is expected to have.
+  package func expected(_ hop: CheckHop) -> Double? {
+    requestsPerSecond.flatMap { CheckPrediction.perDay(hop, requestsPerSecond: $0) }
   }
 
   package var isInconclusive: Bool { judged == 0 && findings.isEmpty }

@@ -35,6 +35,8 @@ package struct CheckText {
 
   private func chains() -> [String] {
     report.hops.flatMap { hop -> [String] in
+      let expected =
+        report.expected(hop).map { "  \(Display.decimal($0, digits: $0 < 10 ? 2 : 0)) failures a day expected" } ?? ""
       let verdict =
         switch hop.verdict {
         case .race: ink.red("race")
@@ -47,7 +49,7 @@ package struct CheckText {
       return [
         "  \(Self.clean(hop.pool.title))  "
           + ink.faint("(holds \(hop.pool.idle.value.spoken)\(hop.pool.idle.isAssumed ? ", default" : ""))"),
-        "    |  \(verdict)" + ink.faint("  \(Self.clean(hop.reason))"),
+        "    |  \(verdict)\(expected)" + ink.faint("  \(Self.clean(hop.reason))"),
         "  \(Self.clean(hop.server.title))  "
           + ink.faint(
             "(keeps \(hop.server.idle.value.spoken)\(hop.server.idle.isAssumed ? ", default" : ""))  \(Self.clean(hop.server.place.text))"

@@ -83,17 +83,34 @@ enum HopRules {
 
   static func changes(_ hop: CheckHop) -> [CheckChange] {
     var changes: [CheckChange] = []
-    if let server = hop.server.idle.value.length, server != .unlimited,
-      let text = hop.pool.remedy.text(CheckHop.advisedHold(for: server))
-    {
-      changes.append(CheckChange(text, at: hop.pool.idle.place ?? hop.pool.place))
+    if let server = hop.server.idle.value.length, server != .unlimited {
+      let isNginx = hop.pool.software == .nginx && hop.pool.idle.isAssumed && hop.pool.use != .unused
+      changes += change(
+        hop.pool.idle, hop.pool.remedy, CheckHop.advisedHold(for: server), hop.pool.place, mayInsert: isNginx)
     }
-    if let hold = hop.pool.idle.value.length, hold != .unlimited,
-      let text = hop.server.remedy.text(CheckHop.advisedKeepAlive(for: hold))
+    if let hold = hop.pool.idle.value.length, hold != .unlimited {
+      changes += change(
+        hop.server.idle, hop.server.remedy, CheckHop.advisedKeepAlive(for: hold), hop.server.place, mayInsert: false)
+    }
+    // Holds of a second or two cost nearly all reuse: then the server is the side to change.
+    if changes.count == 2, let server = hop.server.idle.value.length, server < .seconds(10), hop.pool.software != .nginx
     {
-      changes.append(CheckChange(text, at: hop.server.idle.place ?? hop.server.place))
+      changes.reverse()
     }
     return changes
+  }
+
+  private static func change(
+    _ timer: CheckTimer, _ remedy: ServerRemedy, _ time: Nanoseconds, _ place: CheckPlace, mayInsert: Bool
+  ) -> [CheckChange] {
+    guard let text = remedy.text(time) else { return [] }
+    var edit: CheckChange.Edit?
+    if !timer.written.isEmpty, timer.place != nil, let value = remedy.value(time, like: timer.written) {
+      edit = .replace(old: timer.written, new: value)
+    } else if mayInsert {
+      edit = .insertAfter(text)
+    }
+    return [CheckChange(text, at: timer.place ?? place, edit: edit)]
   }
 
   // MARK: - What was assumed

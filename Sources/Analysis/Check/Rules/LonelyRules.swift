@@ -10,7 +10,7 @@ enum LonelyRules {
     var told: Set<String> = []
     for server in servers where !server.isProxy {
       let verdict = CheckHop.compare(hold: .time(usualHold), server: server.idle.value)
-      guard verdict == .race || verdict == .thin else { continue }
+      guard verdict == .race || verdict == .thin && !server.idle.isAssumed else { continue }
       // Many places with the same default say the same thing.
       if server.idle.isAssumed, !told.insert(server.software.rawValue).inserted { continue }
       findings += verdict == .thin ? [thin(server)] : race(server)

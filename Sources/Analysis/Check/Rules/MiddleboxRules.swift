@@ -5,7 +5,9 @@ enum MiddleboxRules {
   static func findings(_ reading: CheckReading) -> [CheckFinding] {
     reading.middleboxes.flatMap { box -> [CheckFinding] in
       guard let limit = box.idle.value.length, limit != .unlimited else { return [] }
-      let pools = reading.pools.filter { $0.use != .unused && ($0.idle.value.length ?? .zero) >= limit }
+      let pools = reading.pools.filter {
+        $0.use != .unused && !isCloud($0.software) && ($0.idle.value.length ?? .zero) >= limit
+      }
       return pools.prefix(8).map { pool in
         CheckFinding(
           .middleboxBetween, .warning, .likely, at: pool.place,
@@ -17,6 +19,14 @@ enum MiddleboxRules {
               "hold them for less than \(limit.spoken), or send TCP keep-alive probes more often", at: pool.place)
           ])
       }
+    }
+  }
+
+  /// A load balancer of a cloud reaches its servers inside, past no other balancer of these files.
+  private static func isCloud(_ software: Software) -> Bool {
+    switch software {
+    case .alb, .classicELB, .googleLoadBalancer, .azureGateway, .cloudFront: true
+    default: false
     }
   }
 }

@@ -29,6 +29,13 @@ package struct CheckRun {
     var nginx = NginxReader(files.filter { $0.kind == .nginx }.map(\.file), context)
     nginx.run()
     reading.join(nginx.reading)
+    var terraform = TerraformReader(files.filter { $0.kind == .terraform }.map(\.file), context)
+    terraform.run()
+    reading.join(terraform.reading)
+    let manifests = files.flatMap { trees[$0.file.path]?.documents ?? [] }.filter(KubernetesReader.isManifest)
+    var kubernetes = KubernetesReader(manifests, context)
+    kubernetes.run()
+    reading.join(kubernetes.reading)
     for (file, kind) in files { read(file, kind) }
     finishGunicorn()
     PumaReader.finish(&reading, context)
@@ -48,7 +55,9 @@ package struct CheckRun {
       guard NodeReader.isCandidate(file) else { return }
       var reader = NodeReader(file, context)
       reader.read(into: &reading)
-    case .ini: UwsgiReader.read(ini: file, context, into: &reading)
+    case .ini:
+      UwsgiReader.read(ini: file, context, into: &reading)
+      TomcatReader.read(ini: file, context, into: &reading)
     case .haproxy, .apache, .caddyfile, .yaml, .json, .toml, .terraform, .properties, .xml, .go, .ruby:
       LanguageReaders.read(file, kind, trees[file.path], context, into: &reading)
     }

@@ -22,33 +22,80 @@ package enum FileKind: Sendable, Hashable {
   case ruby
 
   package static func of(_ file: CheckedFile) -> FileKind? {
-    let name = bare(file.name)
-    let ending = name.split(separator: ".", omittingEmptySubsequences: false).last.map(String.init) ?? ""
-    if name.hasPrefix("dockerfile") || name.hasPrefix("containerfile") || ending == "dockerfile" { return .dockerfile }
-    if name == "procfile" || name.hasPrefix("procfile.") { return .procfile }
-    if name.hasPrefix("caddyfile") || ending == "caddyfile" { return .caddyfile }
-    if name == ".env" || name.hasPrefix(".env.") || ending == "env" { return .environment }
-    if [".nvmrc", ".node-version", ".tool-versions", ".ruby-version", "requirements.txt"].contains(name) {
-      return .environment
+    switch named(file.name) {
+    case .kind(.haproxy): looksLikeHAProxy(file) ? .haproxy : nil
+    case .kind(let kind): kind
+    case .content: byContent(file)
+    case .foreign: nil
+    }
+  }
+
+  /// What a name alone tells.
+  package enum Named: Equatable {
+    case kind(FileKind)
+    /// The content decides.
+    case content
+    /// Never a configuration.
+    case foreign
+  }
+
+  package static func named(_ fileName: String) -> Named {
+    let lowered = fileName.lowercased()
+    let name = bare(lowered)
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    let ending = parts.count > 1 ? String(parts[parts.count - 1]) : ""
+    if name.hasPrefix("dockerfile") || name.hasPrefix("containerfile") || ending == "dockerfile" {
+      return .kind(.dockerfile)
+    }
+    if name == "procfile" || name.hasPrefix("procfile.") { return .kind(.procfile) }
+    if name.hasPrefix("caddyfile") || ending == "caddyfile" { return .kind(.caddyfile) }
+    if name == ".env" || name.hasPrefix(".env.") || ending == "env" { return .kind(.environment) }
+    if [".nvmrc", ".node-version", ".tool-versions", "requirements.txt", "gemfile.lock"].contains(name) {
+      return .kind(.environment)
     }
     switch ending {
-    case "js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx": return .javaScript
-    case "py": return .python
-    case "go": return .go
-    case "rb", "ru": return .ruby
-    case "tf", "hcl", "tofu", "tfvars": return .terraform
-    case "yml", "yaml": return .yaml
-    case "json", "jsonc": return .json
-    case "toml": return .toml
-    case "properties": return .properties
-    case "xml": return .xml
-    case "service": return .systemd
-    case "sh", "bash": return .shell
-    case "ini": return file.name.contains("supervisor") ? .systemd : .ini
-    case "cfg" where looksLikeHAProxy(file): return .haproxy
-    case "nginx", "vhost": return .nginx
-    case "lock" where name == "gemfile.lock": return .environment
-    default: return byContent(file)
+    case "js", "mjs", "cjs", "ts", "mts", "cts", "jsx", "tsx": return .kind(.javaScript)
+    case "py": return .kind(.python)
+    case "go": return .kind(.go)
+    case "rb", "ru": return .kind(.ruby)
+    case "tf", "hcl", "tofu", "tfvars": return .kind(.terraform)
+    case "yml", "yaml": return .kind(.yaml)
+    case "json", "jsonc": return .kind(.json)
+    case "toml": return .kind(.toml)
+    case "properties": return .kind(.properties)
+    case "xml": return .kind(.xml)
+    case "service": return .kind(.systemd)
+    case "sh", "bash": return .kind(.shell)
+    case "ini": return .kind(name.contains("supervisor") ? .systemd : .ini)
+    case "cfg": return .kind(.haproxy)
+    case "nginx", "vhost": return .kind(.nginx)
+    case "", "conf", "config", "inc", "txt", "default", "site": return .content
+    default:
+      // `istio.tpl`, `site.example`: what is left without the template's ending has none of its own; so is `www.example.com`.
+      return lowered != name || ["com", "org", "net", "dev", "io", "local"].contains(ending) ? .content : .foreign
+    }
+  }
+
+  /// Words of which a file of this kind holds at least one when it says anything about timers; nil where all are read.
+  package var needles: [String]? {
+    switch self {
+    case .javaScript: ["createServer", "keepAliveTimeout", "headersTimeout", "NestFactory", ".listen("]
+    case .python: ["gunicorn", "uvicorn", "hypercorn", "keep_alive", "keepalive", "worker_class", "wsgi"]
+    case .go: ["http.Server{", "ListenAndServe", ".Run("]
+    case .ruby: ["persistent_timeout", "threads", "plugin", "workers", "port"]
+    case .yaml:
+      [
+        "apiVersion", "services", "static_resources", "clusters", "entryPoints", "entrypoints", "http:", "server",
+        "Resources", "uwsgi", "listeners",
+        "image:", "environment:",
+      ]
+    case .json:
+      ["engines", "static_resources", "clusters", "Kestrel", "AWS::", "entryPoints", "apiVersion", "services"]
+    case .xml: ["<Connector", "idleTimeout"]
+    case .properties: ["server."]
+    case .nginx, .haproxy, .apache, .caddyfile, .toml, .terraform, .ini, .environment, .dockerfile, .procfile, .systemd,
+      .shell:
+      nil
     }
   }
 
@@ -76,7 +123,8 @@ package enum FileKind: Sendable, Hashable {
     {
       return .apache
     }
-    if (file.contains("proxy_pass") || file.contains("upstream ") || file.contains("server_name")
+    if (file.contains("proxy_pass") || (file.contains("upstream ") && file.contains("keepalive "))
+      || file.contains("server_name")
       || file.contains("keepalive_timeout") || file.contains("fastcgi_pass") || file.contains("proxy_set_header"))
       && file.contains(";")
     {
@@ -89,7 +137,10 @@ package enum FileKind: Sendable, Hashable {
   }
 
   private static func looksLikeHAProxy(_ file: CheckedFile) -> Bool {
-    (file.contains("\nbackend ") || file.contains("\nlisten ") || file.contains("\nfrontend ")
+    let heads: [String] = ["backend ", "listen ", "frontend ", "defaults", "global"]
+    let isFirst = heads.contains { (head: String) -> Bool in file.bytes.starts(with: head.utf8) }
+    return
+      (isFirst || file.contains("\nbackend ") || file.contains("\nlisten ") || file.contains("\nfrontend ")
       || file.contains("\ndefaults"))
       && (file.contains("timeout ") || file.contains("    server ") || file.contains("\tserver ")
         || file.contains("bind "))
