@@ -1,0 +1,182 @@
+import Core
+
+/// Makes one of the lines that tell of the same request, so that each count is of requests.
+///
+/// ```
+/// Apache httpd   AH01102, then AH00898 by the same thread           the second is an echo
+/// nginx          error line, then the access line of that request   the error line has the cause, the access line the rest
+/// Caddy          error line and access line                         the same
+/// any            the same request ID in logs of two layers          the surer verdict is kept
+/// ```
+struct LogPairing {
+  private static let second: Int64 = 1_000_000_000
+  /// How far apart the lines of a pair may be, beyond how finely their times are written.
+  private static let slack: Int64 = 1_500_000_000
+
+  private var failures: [LogFailure]
+  /// Lines that belong to another one.
+  private(set) var isAbsorbed: [Bool]
+  private var order: [Int]
+
+  init(_ failures: [LogFailure]) {
+    self.failures = failures
+    isAbsorbed = Array(repeating: false, count: failures.count)
+    order = failures.indices.sorted { (failures[$0].time, $0) < (failures[$1].time, $1) }
+  }
+
+  /// One failure for each request, in order of time.
+  mutating func paired() -> [LogFailure] {
+    joinEchoes()
+    joinCauses()
+    joinLayers()
+    return order.filter { !isAbsorbed[$0] && !(failures[$0].isAnswered && failures[$0].kind == nil) }
+      .map { failures[$0] }
+  }
+
+  // MARK: - Echoes
+
+  private mutating func joinEchoes() {
+    guard failures.contains(where: \.isEcho) else { return }
+    var latest: [UInt64: [Int]] = [:]
+    for index in order where failures[index].source == .apacheError && failures[index].pairKey != 0 {
+      let failure = failures[index]
+      guard failure.isEcho else {
+        // A server with several addresses is tried at each of them.
+        if let before = latest[failure.pairKey]?.last, failure.kind == .refused, failures[before].kind == .refused,
+          failure.time - failures[before].time < LogPairing.second
+        {
+          isAbsorbed[index] = true
+          continue
+        }
+        latest[failure.pairKey, default: []].append(index)
+        continue
+      }
+      guard let open = latest[failure.pairKey], let before = open.last,
+        failure.time - failures[before].time <= LogPairing.slack
+      else {
+        // Its first line is missing: it stands for the request.
+        latest[failure.pairKey, default: []].append(index)
+        continue
+      }
+      isAbsorbed[index] = true
+      if failures[before].targetLength == 0, failure.targetLength > 0 { takeTexts(from: index, into: before) }
+      if failures[before].clientKey == 0 { failures[before].clientKey = failure.clientKey }
+    }
+  }
+
+  private mutating func takeTexts(from index: Int, into before: Int) {
+    let texts = failures[index]
+    failures[before].textStart = texts.textStart
+    failures[before].methodLength = texts.methodLength
+    failures[before].targetLength = texts.targetLength
+    failures[before].wordLength = texts.wordLength
+    failures[before].identifierLength = texts.identifierLength
+  }
+
+  // MARK: - Causes
+
+  private mutating func joinCauses() {
+    let present = Set(failures.map(\.source))
+    for source in LogSource.allCases where source.tellsCauses && present.contains(source) {
+      let companions = source.companions.filter { present.contains($0) }
+      guard !companions.isEmpty else { continue }
+      joinCauses(of: source, with: companions)
+    }
+  }
+
+  private mutating func joinCauses(of source: LogSource, with companions: [LogSource]) {
+    var candidates: [UInt64: [Int]] = [:]
+    for index in order where companions.contains(failures[index].source) && !isAbsorbed[index] {
+      candidates[key(failures[index], for: source), default: []].append(index)
+    }
+    /// How many causes a line of the access log has taken.
+    var taken: [Int: Int32] = [:]
+    for index in order where failures[index].source == source && !isAbsorbed[index] {
+      let cause = failures[index]
+      let key = key(cause, for: source)
+      guard key != 0, cause.hasTime, let open = candidates[key] else { continue }
+      var best: (index: Int, distance: Int64)?
+      for candidate in open where taken[candidate, default: 0] <= failures[candidate].retries {
+        let request = failures[candidate]
+        guard request.hasTime, fits(cause, request) else { continue }
+        let distance = abs(request.time - cause.time)
+        // The line may cover the whole time since the request began.
+        let span = max(0, request.duration) + max(request.grain, cause.grain) + LogPairing.slack
+        guard distance <= span, best.map({ distance < $0.distance }) ?? true else { continue }
+        best = (candidate, distance)
+      }
+      guard let best else { continue }
+      taken[best.index, default: 0] += 1
+      isAbsorbed[index] = true
+      merge(cause, into: best.index)
+    }
+  }
+
+  private func key(_ failure: LogFailure, for source: LogSource) -> UInt64 {
+    switch source {
+    // Apache's error log has no request line; Traefik's has neither that nor the client.
+    case .apacheError: failure.clientKey
+    case .traefikDebug: 1
+    default: failure.pairKey
+    }
+  }
+
+  /// Whether the cause can be that of the request's status.
+  private func fits(_ cause: LogFailure, _ request: LogFailure) -> Bool {
+    guard cause.source == .traefikDebug || cause.source == .apacheError else { return true }
+    if cause.source == .traefikDebug, cause.status > 0 { return cause.status == request.status }
+    return request.status >= 500
+  }
+
+  private mutating func merge(_ cause: LogFailure, into index: Int) {
+    let isOfAnAttempt = cause.kind == .race || cause.kind == .died || cause.kind == .refused || cause.kind == .timeout
+    if failures[index].isAnswered, isOfAnAttempt {
+      // The proxy tried again and had an answer in the end.
+      failures[index].kind = .repaired
+      failures[index].confidence = .high
+      failures[index].reason = .repaired
+    } else if failures[index].kind == .repaired || failures[index].kind == .clientGone {
+      failures[index].confidence = .high
+    } else if let kind = cause.kind {
+      failures[index].kind = kind
+      failures[index].reason = cause.reason
+      failures[index].confidence = cause.confidence
+      judgeAgain(index)
+    }
+    if failures[index].server < 0 { failures[index].server = cause.server }
+    if failures[index].targetLength > 0 { return }
+    takeTexts(from: index, into: index)
+  }
+
+  /// The cause was told without its duration, which the other line has.
+  private mutating func judgeAgain(_ index: Int) {
+    guard failures[index].kind == .race else { return }
+    let span = failures[index].attemptDuration >= 0 ? failures[index].attemptDuration : failures[index].duration
+    guard span >= 0 else { return }
+    if span > LogJudge.usualRoundTrip.count {
+      failures[index].kind = .died
+      failures[index].reason = .closedAfterWork
+      failures[index].confidence = .medium
+    } else {
+      failures[index].confidence = .high
+    }
+  }
+
+  // MARK: - Layers
+
+  private mutating func joinLayers() {
+    var seen: [UInt64: Int] = [:]
+    for index in order where !isAbsorbed[index] && failures[index].identifierKey != 0 {
+      let key = failures[index].identifierKey
+      guard let before = seen[key], failures[before].source != failures[index].source else {
+        seen[key] = index
+        continue
+      }
+      let (kept, dropped) =
+        failures[index].confidence > failures[before].confidence && failures[index].kind != nil
+        ? (index, before) : (before, index)
+      isAbsorbed[dropped] = true
+      seen[key] = kept
+    }
+  }
+}
