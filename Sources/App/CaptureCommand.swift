@@ -10,11 +10,11 @@ struct CaptureCommand: ParsableCommand {
     commandName: "capture",
     abstract: "Tell from packet captures whether requests were lost to the keep-alive race.",
     discussion: """
-      Reads pcap and pcapng, plain, gzip or zstd. Several files are taken as one capture when they follow each other in \
+      Reads pcap, pcapng and snoop, plain or packed with gzip, zstd or xz. Several files are taken as one capture when they follow each other in \
       time, and as captures of different places when they overlap. Without encryption keys, TLS is judged by TCP alone.
 
       Exit code: 0 nothing that --fail-on names was found; 1 something was; 2 usage, or input that cannot be read; \
-      3 inconclusive.
+      3 inconclusive, or nothing could be read.
       """)
 
   enum Output: String, ExpressibleByArgument, CaseIterable {
@@ -185,7 +185,8 @@ struct CaptureCommand: ParsableCommand {
       if FindingKind.allCases.contains(where: { kinds.contains($0) && report.count($0) > 0 }) { return 1 }
       if kinds.isEmpty { return 0 }
       let isPartial = report.files.contains { $0.problem != nil }
-      return report.count(.inconclusive) > 0 || isPartial ? 3 : 0
+      return report.count(.inconclusive) > 0 || isPartial || report.obstacle != nil
+        || report.unexplainedGatewayAnswers > 0 ? 3 : 0
     }
   }
 }

@@ -19,7 +19,8 @@ struct CaptureJudging {
     self.showsProgress = showsProgress
   }
 
-  /// Files that follow each other in time are one trace; those that overlap were taken at different places.
+  /// Files that follow each other in time are one trace; those that overlap, or hold the same packets, were taken at different
+  /// places.
   mutating func run(_ paths: [String]) throws -> CaptureReport {
     var notes: [CaptureReport.FileNote] = []
     var report: CaptureReport?
@@ -51,7 +52,7 @@ struct CaptureJudging {
         meter?.show(file.bytesRead)
       }
       meter?.clear()
-      try reader.finish()
+      try reader.finish(into: &analyser)
     } catch {
       problem = "\(error)"
     }
@@ -63,55 +64,50 @@ struct CaptureJudging {
       name: path == "-" ? "standard input" : path, frames: frames, problem: problem, dropped: statistics.packetsDropped)
   }
 
+  /// What a file holds, in little; reads it whole.
+  private static func sketch(_ path: String) -> TrafficSketch {
+    var sketch = TrafficSketch()
+    var reader = CaptureReader()
+    do {
+      var file = try CaptureFile(path: path)
+      while try file.next({ (bytes) throws(CaptureError) in try reader.feed(bytes, into: &sketch) }) {}
+    } catch {
+      // What is wrong with it is told when it is read for judging.
+    }
+    return sketch
+  }
+
   /// Groups of files, each in order of time.
   private func groups(_ paths: [String]) -> [[String]] {
     guard paths.count > 1 else { return [paths] }
-    var spans: [(path: String, first: Instant, last: Instant)] = []
+    var spans: [(path: String, first: Instant, last: Instant, sketch: TrafficSketch)] = []
     var others: [String] = []
     for path in paths {
-      if path != "-", let span = CaptureSpan.of(path) {
-        spans.append((path, span.first, span.last))
+      let sketch = path == "-" ? TrafficSketch() : CaptureJudging.sketch(path)
+      if let first = sketch.first, let last = sketch.last {
+        spans.append((path, first, last, sketch))
       } else {
         others.append(path)
       }
     }
     spans.sort { ($0.first, $0.path) < ($1.first, $1.path) }
-    var groups: [(last: Instant, paths: [String])] = []
+    var groups: [(last: Instant, paths: [String], sketches: [TrafficSketch])] = []
     for span in spans {
-      // Rotated files may overlap by the packets of one moment.
-      if let index = groups.firstIndex(where: { $0.last.nanoseconds - 1_000_000 <= span.first.nanoseconds }) {
+      // Rotated files may overlap by the packets of one moment. Files that hold the same packets were taken at several places,
+      // even where a clock that is wrong makes them follow each other.
+      let index = groups.firstIndex { group in
+        group.last.nanoseconds - 1_000_000 <= span.first.nanoseconds
+          && !group.sketches.contains { $0.holdsSame(as: span.sketch) }
+      }
+      if let index {
         groups[index].paths.append(span.path)
+        groups[index].sketches.append(span.sketch)
         groups[index].last = span.last
       } else {
-        groups.append((span.last, [span.path]))
+        groups.append((span.last, [span.path], [span.sketch]))
       }
     }
     return groups.map(\.paths) + others.map { [$0] }
-  }
-}
-
-/// First and last time of a capture file; reads it whole.
-private struct CaptureSpan: PacketSink {
-  private(set) var first: Instant?
-  private(set) var last: Instant?
-
-  mutating func packetRead(_ packet: CapturePacket, bytes: RawSpan) {
-    guard let time = packet.time else { return }
-    if first == nil { first = time }
-    last = max(last ?? time, time)
-  }
-
-  static func of(_ path: String) -> (first: Instant, last: Instant)? {
-    var span = CaptureSpan()
-    var reader = CaptureReader()
-    do {
-      var file = try CaptureFile(path: path)
-      while try file.next({ (bytes) throws(CaptureError) in try reader.feed(bytes, into: &span) }) {}
-    } catch {
-      // What is wrong with it is told when it is read for judging.
-    }
-    guard let first = span.first, let last = span.last else { return nil }
-    return (first, last)
   }
 }
 

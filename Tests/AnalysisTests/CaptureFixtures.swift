@@ -25,7 +25,7 @@ enum CaptureFixtures {
       try unsafe reader.feed(bytes[start..<end].span.bytes, into: &analyser)
       start = end
     }
-    try reader.finish()
+    try reader.finish(into: &analyser)
     return analyser.finish()
   }
 }

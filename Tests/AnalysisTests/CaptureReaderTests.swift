@@ -21,7 +21,7 @@ import Testing
     var reader = CaptureReader()
     // Safe: every bit of a UInt8 is initialised.
     try unsafe reader.feed(bytes.span.bytes, into: &collector)
-    try reader.finish()
+    try reader.finish(into: &collector)
     return (collector, reader.statistics)
   }
 
@@ -107,6 +107,107 @@ import Testing
     let (collector, _) = try CaptureReaderTests.read(bytes + bytes[24...])
     #expect(collector.contents == [[1, 2, 3, 4], [1, 2, 3, 4]])
     #expect(collector.packets.first?.time == Instant(nanoseconds: 100_000_007_000))
+  }
+
+  /// The dialects of pcap: the mark of the file, and what is before each packet beside the usual 16 bytes. Nokia and Red Hat 6.1
+  /// say nothing of it.
+  static let dialects: [(name: String, magic: UInt32, extra: Int)] = [
+    ("usual", 0xa1b2_c3d4, 0), ("Red Hat 6.1", 0xa1b2_c3d4, 8), ("Nokia", 0xa1b2_c3d4, 4),
+    ("modified", 0xa1b2_cd34, 8), ("SuSE 6.3", 0xa1b2_cd34, 12), ("nanoseconds", 0xa1b2_3c4d, 0),
+  ]
+
+  private static func pcap(_ list: PacketList, bigEndian: Bool, magic: UInt32, extra: Int) -> [UInt8] {
+    var writer = Writer(isBigEndian: bigEndian)
+    writer.add32(magic)
+    writer.add16(2)
+    writer.add16(4)
+    for value: UInt32 in [0, 0, 65_535, UInt32(list.packets.first?.packet.link.rawValue ?? 1)] { writer.add32(value) }
+    for entry in list.packets {
+      let time = entry.packet.time?.nanoseconds ?? 0
+      writer.add32(UInt32(time / 1_000_000_000))
+      writer.add32(UInt32(time % 1_000_000_000 / (magic == 0xa1b2_3c4d ? 1 : 1_000)))
+      writer.add32(UInt32(entry.bytes.count))
+      writer.add32(UInt32(entry.packet.wireLength))
+      writer.bytes += [0, 0, 0, 2, 8, 0, 4, 0, 0, 0, 0, 0].prefix(extra)
+      writer.bytes += entry.bytes
+    }
+    return writer.bytes
+  }
+
+  @Test(arguments: dialects.indices, [true, false]) func tellsDialectsOfPcapApart(_ index: Int, _ bigEndian: Bool)
+    throws
+  {
+    let dialect = CaptureReaderTests.dialects[index]
+    for sample in ["crossing-fin.client", "clean.server", "large.client", "tls-crossing-fin.client"] {
+      var list = try PacketList(CaptureFixtures.bytes(sample))
+      for count in [list.packets.count, 2, 1] {
+        list.packets.removeLast(list.packets.count - count)
+        let bytes = CaptureReaderTests.pcap(list, bigEndian: bigEndian, magic: dialect.magic, extra: dialect.extra)
+        for piece in [1, 1_000, bytes.count] {
+          var collector = Collector()
+          var reader = CaptureReader()
+          for start in stride(from: 0, to: bytes.count, by: piece) {
+            // Safe: every bit of a UInt8 is initialised.
+            try unsafe reader.feed(bytes[start..<min(start + piece, bytes.count)].span.bytes, into: &collector)
+          }
+          try reader.finish(into: &collector)
+          #expect(collector.contents == list.packets.map(\.bytes), "\(dialect.name), \(sample), \(count), \(piece)")
+          #expect(collector.packets.map(\.time) == list.packets.map(\.packet.time), "\(dialect.name), \(sample)")
+        }
+      }
+    }
+  }
+
+  static func snoop(_ list: PacketList, link: UInt32 = 4, version: UInt32 = 2, dropped: UInt32 = 0) -> [UInt8] {
+    var writer = Writer(isBigEndian: true)
+    writer.bytes += Array("snoop\0\0\0".utf8)
+    writer.add32(version)
+    writer.add32(link)
+    for entry in list.packets {
+      let time = entry.packet.time?.nanoseconds ?? 0
+      let padding = (4 - entry.bytes.count % 4) % 4
+      writer.add32(UInt32(entry.packet.wireLength))
+      writer.add32(UInt32(entry.bytes.count))
+      writer.add32(UInt32(24 + entry.bytes.count + padding))
+      writer.add32(dropped)
+      writer.add32(UInt32(time / 1_000_000_000))
+      writer.add32(UInt32(time % 1_000_000_000 / 1_000))
+      writer.bytes += entry.bytes + [UInt8](repeating: 0, count: padding)
+    }
+    return writer.bytes
+  }
+
+  @Test(arguments: [1, 1_000, 1 << 20]) func readsSnoop(_ piece: Int) throws {
+    let list = try PacketList(CaptureFixtures.bytes("crossing-fin.client"))
+    let bytes = CaptureReaderTests.snoop(list, dropped: 3)
+    var collector = Collector()
+    var reader = CaptureReader()
+    for start in stride(from: 0, to: bytes.count, by: piece) {
+      // Safe: every bit of a UInt8 is initialised.
+      try unsafe reader.feed(bytes[start..<min(start + piece, bytes.count)].span.bytes, into: &collector)
+    }
+    try reader.finish(into: &collector)
+    #expect(collector.contents == list.packets.map(\.bytes))
+    #expect(collector.packets.map(\.time) == list.packets.map(\.packet.time))
+    #expect(collector.packets.allSatisfy { $0.link == .ethernet })
+    #expect(reader.statistics.packetsDropped == 3)
+  }
+
+  @Test func refusesWhatIsNotQuiteSnoop() throws {
+    let list = try PacketList(CaptureFixtures.bytes("clean.client"))
+    #expect(throws: CaptureError.unsupportedSnoopVersion(4)) {
+      try CaptureReaderTests.read(CaptureReaderTests.snoop(list, version: 4))
+    }
+    var bytes = CaptureReaderTests.snoop(list)
+    bytes[24...27] = [0, 0, 0, 1]  // A record that is shorter than its header.
+    #expect(throws: CaptureError.packetTooLong(offset: 16, length: 1)) { try CaptureReaderTests.read(bytes) }
+    bytes[20...23] = [0xff, 0xff, 0xff, 0xff]
+    #expect(throws: CaptureError.packetTooLong(offset: 16, length: .max)) { try CaptureReaderTests.read(bytes) }
+    #expect(throws: CaptureError.truncated(offset: 0, missing: 18)) {
+      try CaptureReaderTests.read(Array("snoop\0".utf8))
+    }
+    let (collector, _) = try CaptureReaderTests.read(CaptureReaderTests.snoop(list, link: 8))
+    #expect(collector.packets.first?.link == .snoop(8))
   }
 
   @Test(arguments: [true, false]) func readsPcapngWithSeveralInterfaces(_ bigEndian: Bool) throws {

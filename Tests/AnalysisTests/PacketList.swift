@@ -27,11 +27,11 @@ struct PacketList: PacketSink, Sendable {
     var reader = CaptureReader()
     // Safe: every bit of a UInt8 is initialised.
     try unsafe reader.feed(file.span.bytes, into: &self)
-    try reader.finish()
+    try reader.finish(into: &self)
   }
 
-  func report(isComplete: Bool = false) -> CaptureReport {
-    var analyser = CaptureAnalyser()
+  func report(isComplete: Bool = false, trace: Int = 0) -> CaptureReport {
+    var analyser = CaptureAnalyser(trace: trace)
     analyser.captureIsComplete = isComplete
     for (index, entry) in packets.enumerated() {
       var packet = entry.packet

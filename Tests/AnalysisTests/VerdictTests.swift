@@ -35,6 +35,15 @@ import Testing
     ("large", [], []),
     ("opaque-crossing-fin", [.crossingFIN], [.crossingFIN]),
     ("tls-crossing-fin", [.crossingFIN], [.crossingFIN]),
+    // Tomcat: a FIN right behind the request, then a reset that nothing of the client caused.
+    ("fin-then-reset-unread", [.resetUnread, .resetUnread], [.resetUnread, .resetUnread]),
+    // PostgreSQL says why it closes before the query reaches it.
+    ("postgres-farewell-unread", [.resetUnread], [.resetUnread]),
+    ("h2c-goaway", [.crossingGOAWAY, .closeIgnored], [.crossingGOAWAY, .closeIgnored]),
+    // A firewall that answers in the server's name.
+    ("firewall-reset", [.forgottenFlow], []),
+    ("join-tls", [.crossingFIN], [.crossingFIN]),
+    ("join-dnat", [.crossingFIN], [.crossingFIN]),
   ]
 
   static let cases: [Case] = scenarios.flatMap { name, client, server in
@@ -72,6 +81,34 @@ import Testing
     let estimate = try #require(report.servers.first?.estimate)
     #expect(abs(estimate.timeout.inSeconds - 0.48) < 0.1)
     #expect(finding.finding.remedy.contains("hold idle connections at most"))
+  }
+
+  /// A GOAWAY that is encrypted shows by its size, and acknowledges nothing of the request.
+  @Test func namesAGoAwayUnderTLSByItsSize() throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes("tls-h2-goaway.client"))
+    let finding = try #require(report.findings.first)
+    #expect(report.findings.count == 1)
+    #expect(finding.finding.kind == .crossingGOAWAY)
+    #expect(finding.finding.confidence == .likely)
+    #expect(finding.finding.evidence.contains { $0.frame == 36 })
+  }
+
+  /// A close with unread bytes is no proof of handling; the evidence names the reset behind the FIN.
+  @Test func aResetBehindTheFINMeansUnreadBytes() throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes("fin-then-reset-unread.client"))
+    for finding in report.findings {
+      #expect(finding.finding.confidence == .likely)
+      #expect(finding.finding.evidence.contains { $0.text.contains("RST behind the FIN") })
+      #expect(finding.finding.evidence.contains { $0.text.contains("advertises") })
+    }
+  }
+
+  @Test func aResetOfAMiddleboxIsToldByWhatItLacks() throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes("firewall-reset.client"))
+    let evidence = try #require(report.findings.first).finding.evidence.map(\.text).joined(separator: "\n")
+    #expect(evidence.contains("TTL is 61"))
+    #expect(evidence.contains("time stamps"))
+    #expect(evidence.contains("round trip"))
   }
 
   @Test func joinsBothSides() throws {

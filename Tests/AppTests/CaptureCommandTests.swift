@@ -61,10 +61,24 @@ import Testing
     #expect(lost.status == 1, "what was found stays found: \(lost.text)")
   }
 
+  /// The link type of the file's header is one that nobody reads: exit code 3, in every form of the report.
+  @Test(arguments: ["", "--output json", "--output ndjson", "--fail-on any"])
+  func whatCannotBeReadIsNoAnswer(_ options: String) throws {
+    let strange =
+      "<(head -c 20 crossing-fin.client.pcap; printf '\\223\\0\\0\\0'; tail -c +25 crossing-fin.client.pcap)"
+    let result = try run("capture \(options) \(strange)")
+    #expect(result.status == 3, "\(result.text)")
+    #expect(result.text.contains("Nothing could be read"), "\(result.text)")
+    #expect(result.text.contains("link type 147"), "\(result.text)")
+  }
+
   // MARK: Input
 
   @Test(arguments: [
-    "gzip -c", "zstd -q -c", "cat", #"printf '\x50\x2a\x4d\x18\x04\0\0\0abcd'; zstd -q -c"#,
+    "gzip -c", "zstd -q -c", "xz -c", "xz -9e -T 2 --block-size=500 -c", "cat",
+    #"printf '\x50\x2a\x4d\x18\x04\0\0\0abcd'; zstd -q -c"#,
+    // Two streams, with padding between and behind them.
+    "(head -c 1000 | xz -c; printf '\\0\\0\\0\\0'; xz -c; printf '\\0\\0\\0\\0') <",
   ]) func packedCapturesAndPipesAreRead(_ packer: String) throws {
     let plain = try run("capture --verdicts crossing-fin.client.pcap")
     let packed = try run("capture --verdicts - < <(\(packer) crossing-fin.client.pcap)")

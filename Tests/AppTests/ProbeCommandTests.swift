@@ -21,9 +21,8 @@ import Testing
 
   static let peers: [Peer] =
     [1_000, 2_500].map { announced in
-      // Node adds a second of its own to what it announces.
       Peer(
-        name: "Node", timeout: Double(announced) / 1_000 + 1,
+        name: "Node", timeout: Double(announced) / 1_000 + nodesExtra,
         file: (
           "server.js",
           "const s=require('http').createServer((q,r)=>r.end('ok'));s.keepAliveTimeout=\(announced);"
@@ -76,6 +75,20 @@ import Testing
         ),
         command: ["apache2", "-X", "-f", "%DIR/httpd.conf"], late: "silence"),
     ]
+
+  /// Node 20 adds a second of its own to what it announces, Node 18 nothing, and later ones what `keepAliveTimeoutBuffer` says.
+  private static let nodesExtra: Double = {
+    let script = """
+      const extra = require('http').createServer().keepAliveTimeoutBuffer;
+      console.log(extra ?? (parseInt(process.versions.node) < 20 ? 0 : 1000));
+      """
+    guard let directory = try? TemporaryDirectory() else { return 1 }
+    let log = directory.path + "/node"
+    let node = try? ChildProcess(["node", "-e", script], output: .file(path: log))
+    _ = node?.wait(atMost: .seconds(60))
+    let text = BuiltProgram.text(ofFile: log) ?? ""
+    return Double(text.split(separator: "\n").first ?? "1000").map { $0 / 1_000 } ?? 1
+  }()
 
   private static let wsgi =
     "def app(environ, start):\n    start('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n"

@@ -6,6 +6,8 @@ package enum CaptureError: Error, Equatable, Sendable {
   case notACapture(firstBytes: UInt32)
   /// A pcap file of a version that nobody writes.
   case unsupportedVersion(major: UInt16, minor: UInt16)
+  /// A snoop file of a version that RFC 1761 does not describe.
+  case unsupportedSnoopVersion(UInt32)
   /// A packet claims more bytes than any capture holds.
   case packetTooLong(offset: Int64, length: UInt32)
   /// A pcapng block has a length that cannot be: too short, no multiple of four, or above ``CaptureReader/maximumBlock``.
@@ -28,9 +30,11 @@ extension CaptureError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .notACapture(let first):
-      "not a capture: it starts with \(hexadecimal(first)); a pcap or pcapng file is expected, plain, gzip or zstd"
+      "not a capture: it starts with \(hexadecimal(first)); a pcap, pcapng or snoop file is expected, plain or packed with gzip, zstd or xz"
     case .unsupportedVersion(let major, let minor):
       "pcap version \(major).\(minor) is not supported; version 2.4 is expected"
+    case .unsupportedSnoopVersion(let version):
+      "snoop version \(version) is not supported; version 2 is expected"
     case .packetTooLong(let offset, let length):
       "at byte \(offset): a packet of \(length) bytes cannot be; the file is damaged from there on"
     case .badBlockLength(let offset, let length):

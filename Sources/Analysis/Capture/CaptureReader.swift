@@ -1,9 +1,9 @@
 import Core
 
-/// Reads pcap and pcapng, in both byte orders, from bytes that come in pieces of any size.
+/// Reads pcap with its dialects, pcapng, in both byte orders, and snoop, from bytes that come in pieces of any size.
 ///
 /// It holds at most one packet or block: ``maximumPacket`` or ``maximumBlock`` bytes plus one piece.
-/// pcap is described in draft-ietf-opsawg-pcap, pcapng in draft-ietf-opsawg-pcapng.
+/// pcap is described in draft-ietf-opsawg-pcap, pcapng in draft-ietf-opsawg-pcapng, snoop in RFC 1761.
 package struct CaptureReader: ~Copyable {
   /// Longest packet that is believed, in bytes. Larger lengths are a sign of damage.
   package static let maximumPacket = 256 << 10
@@ -18,8 +18,12 @@ package struct CaptureReader: ~Copyable {
   private enum Format {
     /// Fewer than four bytes have come.
     case unknown
-    /// The file header was read; packet records follow.
+    /// The file header was read; the first records will show which of these many bytes are before each packet.
+    case pcapOfSomeKind(PcapHeader, recordHeaders: [Int])
+    /// Packet records follow.
     case pcap(PcapHeader)
+    /// The header of a snoop file was read; packet records follow.
+    case snoop(LinkType)
     /// A section header was read; blocks follow.
     case pcapng(PcapngSection)
     /// An error was thrown; nothing is read any more.
@@ -45,30 +49,39 @@ package struct CaptureReader: ~Copyable {
   package mutating func feed(_ bytes: RawSpan, into sink: inout some PacketSink & ~Copyable) throws(CaptureError) {
     if case .failed = format { return }
     pending.append(bytes)
-    do {
-      try readRecords(into: &sink)
-    } catch {
-      format = .failed
-      throw error
-    }
+    try readRecords(isWhole: false, into: &sink)
     pending.compact()
   }
 
-  /// Tells that the file has ended.
+  /// Tells that the file has ended. Packets that waited for what comes behind them go to `sink`.
   ///
   /// - Throws: ``CaptureError/truncated(offset:missing:)`` when it ended inside a packet, ``CaptureError/empty``.
-  package mutating func finish() throws(CaptureError) {
+  package mutating func finish(into sink: inout some PacketSink & ~Copyable) throws(CaptureError) {
+    try readRecords(isWhole: true, into: &sink)
     switch format {
     case .failed: return
     case .unknown:
       if pending.isEmpty { throw .empty }
       throw .truncated(offset: position, missing: 24 - pending.count)
-    case .pcap, .pcapng:
+    case .pcapOfSomeKind, .pcap, .pcapng, .snoop:
       if !pending.isEmpty { throw .truncated(offset: position, missing: 1) }
     }
   }
 
-  private mutating func readRecords(into sink: inout some PacketSink & ~Copyable) throws(CaptureError) {
+  private mutating func readRecords(
+    isWhole: Bool, into sink: inout some PacketSink & ~Copyable
+  ) throws(CaptureError) {
+    do {
+      try readAllRecords(isWhole: isWhole, into: &sink)
+    } catch {
+      format = .failed
+      throw error
+    }
+  }
+
+  private mutating func readAllRecords(
+    isWhole: Bool, into sink: inout some PacketSink & ~Copyable
+  ) throws(CaptureError) {
     while true {
       let consumed: Int
       switch format {
@@ -76,6 +89,12 @@ package struct CaptureReader: ~Copyable {
       case .unknown:
         guard try recogniseFormat() else { return }
         continue
+      case .pcapOfSomeKind(var header, let candidates):
+        guard let found = header.recordHeader(of: candidates, in: pending.readable, isWhole: isWhole) else { return }
+        header.recordHeader = found
+        format = .pcap(header)
+        continue
+      case .snoop(let link): consumed = try readSnoopRecord(link, into: &sink)
       case .pcap(let header): consumed = try readPcapRecord(header, into: &sink)
       case .pcapng(var section):
         consumed = try readBlock(&section, into: &sink)
@@ -95,12 +114,44 @@ package struct CaptureReader: ~Copyable {
       format = .pcapng(PcapngSection(isBigEndian: false))
       return true
     }
+    if magic == SnoopFormat.magic { return try recogniseSnoop() }
     guard let order = PcapHeader.order(ofMagic: magic) else { throw .notACapture(firstBytes: magic.byteSwapped) }
     guard pending.count >= 24 else { return false }
-    format = .pcap(try PcapHeader(pending.readable, order: order))
+    format = .pcapOfSomeKind(try PcapHeader(pending.readable, order: order), recordHeaders: order.recordHeaders)
     pending.consume(24)
     position += 24
     return true
+  }
+
+  private mutating func recogniseSnoop() throws(CaptureError) -> Bool {
+    guard pending.count >= SnoopFormat.headerLength else { return false }
+    format = .snoop(try SnoopFormat.link(of: pending.readable))
+    pending.consume(SnoopFormat.headerLength)
+    position += Int64(SnoopFormat.headerLength)
+    return true
+  }
+
+  private mutating func readSnoopRecord(
+    _ link: LinkType, into sink: inout some PacketSink & ~Copyable
+  ) throws(CaptureError) -> Int {
+    guard pending.count >= SnoopFormat.recordHeader else { return 0 }
+    let record = SnoopFormat.Record(pending.readable)
+    guard record.captured <= CaptureReader.maximumPacket else {
+      throw .packetTooLong(offset: position, length: UInt32(record.captured))
+    }
+    guard record.length >= SnoopFormat.recordHeader + record.captured,
+      record.length <= CaptureReader.maximumPacket + SnoopFormat.maximumPadding
+    else { throw .packetTooLong(offset: position, length: UInt32(record.length)) }
+    guard pending.count >= record.length else { return 0 }
+    frames += 1
+    // Cumulative. Where it is zero nothing is known: converters write that, too.
+    if record.dropped > 0 { statistics.packetsDropped = UInt64(record.dropped) }
+    let packet = CapturePacket(
+      frame: frames, time: record.time, wireLength: max(record.original, record.captured), link: link)
+    let bytes = pending.readable
+    sink.packetRead(
+      packet, bytes: bytes.extracting(SnoopFormat.recordHeader..<(SnoopFormat.recordHeader + record.captured)))
+    return record.length
   }
 
   private mutating func readPcapRecord(

@@ -19,7 +19,7 @@ enum LabChart {
     let (left, width, bar, gap) = (160.0, 460.0, 11.0, 9.0)
     let step = Double(series.count) * (bar + 1) + gap
     let height = Double(rows.count) * step + 22
-    var svg = "<svg viewBox=\"0 0 720 \(Int(height))\" role=\"img\" aria-label=\"\(LabPage.escaped(label))\">"
+    var svg = "<svg viewBox=\"0 0 720 \(Int(height))\" role=\"img\" aria-label=\"\(HTMLPage.escaped(label))\">"
     for share in [0.25, 0.5, 0.75, 1] {
       let x = number(left + width * share)
       svg += "<line class=\"axis\" x1=\"\(x)\" x2=\"\(x)\" y1=\"0\" y2=\"\(number(height - 18))\"/>"
@@ -30,14 +30,14 @@ enum LabChart {
       let y = Double(index) * step
       let style = highlighted(row.name) ? " class=\"strong\"" : ""
       svg += "<text\(style) x=\"\(number(left - 8))\" y=\"\(number(y + step / 2 - 1))\" text-anchor=\"end\">"
-      svg += "\(LabPage.escaped(row.name))</text>"
+      svg += "\(HTMLPage.escaped(row.name))</text>"
       for (number_, value) in row.values.enumerated() {
         guard let value else { continue }
         let barY = y + Double(number_) * (bar + 1)
         let size = value > 0 ? max(1.5, width * value / top) : 0
         svg +=
           "<rect class=\"\(series[number_].style)\" x=\"\(number(left))\" y=\"\(number(barY))\" width=\"\(number(size))\" "
-        svg += "height=\"\(number(bar))\"><title>\(LabPage.escaped(row.name)), \(series[number_].name): "
+        svg += "height=\"\(number(bar))\"><title>\(HTMLPage.escaped(row.name)), \(series[number_].name): "
         svg += "\(number(value)) per 1000</title></rect>"
         let place = number(left + size + 5)
         let shown = value == 0 ? "0" : Display.decimal(value, digits: value < 10 ? 1 : 0)
@@ -54,7 +54,7 @@ enum LabChart {
     guard let first = gaps.first, let last = gaps.last, let top = gaps.map(\.sent).max(), top > 0 else { return "" }
     let (width, height) = (320.0, 92.0)
     let step = width / Double(gaps.count)
-    var svg = "<svg viewBox=\"0 0 \(Int(width)) 118\" role=\"img\" aria-label=\"\(LabPage.escaped(label))\">"
+    var svg = "<svg viewBox=\"0 0 \(Int(width)) 118\" role=\"img\" aria-label=\"\(HTMLPage.escaped(label))\">"
     for (index, gap) in gaps.enumerated() {
       let x = number(Double(index) * step + 0.5)
       let barWidth = number(max(1, step - 1))
@@ -93,7 +93,7 @@ enum LabChart {
       let (low, high) = (logarithm(Double(shown[0])), logarithm(Double(shown[shown.count - 1])))
       return left + width * min(1, max(0, (logarithm(nanoseconds / 1e6) - low) / max(0.01, high - low)))
     }
-    var svg = "<svg viewBox=\"0 0 720 \(Int(height))\" role=\"img\" aria-label=\"\(LabPage.escaped(label))\">"
+    var svg = "<svg viewBox=\"0 0 720 \(Int(height))\" role=\"img\" aria-label=\"\(HTMLPage.escaped(label))\">"
     for mark in shown {
       let place = number(x(Double(mark) * 1e6))
       svg += "<line class=\"axis\" x1=\"\(place)\" x2=\"\(place)\" y1=\"0\" y2=\"\(number(height - 18))\"/>"
@@ -104,13 +104,13 @@ enum LabChart {
       let y = Double(index) * step + 10
       let style = highlighted(row.name) ? " class=\"strong\"" : ""
       svg +=
-        "<text\(style) x=\"\(number(left - 8))\" y=\"\(number(y + 4))\" text-anchor=\"end\">\(LabPage.escaped(row.name))</text>"
+        "<text\(style) x=\"\(number(left - 8))\" y=\"\(number(y + 4))\" text-anchor=\"end\">\(HTMLPage.escaped(row.name))</text>"
       let (from, to) = (x(Double(row.median.count)), x(Double(row.high.count)))
       svg +=
         "<line class=\"span\" x1=\"\(number(from))\" x2=\"\(number(max(to, from + 1)))\" y1=\"\(number(y))\" y2=\"\(number(y))\"/>"
       svg += "<circle class=\"get\" cx=\"\(number(from))\" cy=\"\(number(y))\" r=\"4\"><title>"
       svg +=
-        "\(LabPage.escaped(row.name)): median \(Display.duration(row.median)), 99 % \(Display.duration(row.high))</title></circle>"
+        "\(HTMLPage.escaped(row.name)): median \(Display.duration(row.median)), 99 % \(Display.duration(row.high))</title></circle>"
       svg +=
         "<line class=\"tick\" x1=\"\(number(to))\" x2=\"\(number(to))\" y1=\"\(number(y - 5))\" y2=\"\(number(y + 5))\"/>"
     }

@@ -10,35 +10,14 @@ package struct LabPage {
   package init(_ report: LabReport) { self.report = report }
 
   package func page() -> String {
-    """
-    <!doctype html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>Photofinish lab: \(Self.escaped(report.answer))</title>
-    <style>
-    \(LabPage.style)
-    </style>
-    </head>
-    <body>
-    <header>
-    <p class="mark">photofinish lab</p>
-    <h1>\(Self.escaped(headline))</h1>
-    \(facts())
-    </header>
-    <main>
-    \(failures())
-    \(gapCharts())
-    \(latencies())
-    \(remedies())
-    \(report.sections.map { section($0.scenario, $0.results) }.joined())
-    </main>
-    </body>
-    </html>
-
-    """
+    HTMLPage(
+      title: "Photofinish lab: \(report.answer)", mark: "photofinish lab", style: LabPage.style,
+      header: "<h1>\(HTMLPage.escaped(headline))</h1>\n\(facts())",
+      main: [
+        failures(), gapCharts(), latencies(), remedies(),
+        report.sections.map { section($0.scenario, $0.results) }.joined(),
+      ].joined(separator: "\n")
+    ).text()
   }
 
   private var headline: String {
@@ -52,12 +31,12 @@ package struct LabPage {
   private func facts() -> String {
     let versions = report.versions.map { "\($0.name) \($0.text)" }.joined(separator: ", ")
     return """
-      <p class="\(report.differed > 0 ? "bad" : report.notRun > 0 ? "warn" : "good")">\(Self.escaped(report.answer)).</p>
-      <p class="warn">\(Self.escaped(report.limits.map { "\($0)." } ?? ""))</p>
-      <p class="sample">\(Display.dateAndTime(report.began).prefix(10)), \(Self.escaped(report.machine)).
-      \(Self.escaped(versions)).</p>
-      <pre>\(Self.escaped(report.command))</pre>
-      <p class="sample">\(Self.escaped(report.loadText))</p>
+      <p class="\(report.differed > 0 ? "bad" : report.notRun > 0 ? "warn" : "good")">\(HTMLPage.escaped(report.answer)).</p>
+      <p class="warn">\(HTMLPage.escaped(report.limits.map { "\($0)." } ?? ""))</p>
+      <p class="sample">\(Display.dateAndTime(report.began).prefix(10)), \(HTMLPage.escaped(report.machine)).
+      \(HTMLPage.escaped(versions)).</p>
+      <pre>\(HTMLPage.escaped(report.command))</pre>
+      <p class="sample">\(HTMLPage.escaped(report.loadText))</p>
       <p class="sample">In a race, rounds of requests leave all at once when the server is about to close the connections that
       they will use: the figures say what is lost in the worst moment, not in a day. <b>Lost</b>: failed, and the server never read
       it. <b>Twice</b>: read twice by the server. <b>Connections</b>: accepted by the server for 1000 requests. <b>CPU</b>: of the
@@ -83,7 +62,7 @@ package struct LabPage {
         return values.allSatisfy { $0 == nil } ? nil : (row.proxy, values)
       }
       guard !rows.isEmpty else { continue }
-      html += "<figure><figcaption>In front of \(Self.escaped(server))</figcaption>"
+      html += "<figure><figcaption>In front of \(HTMLPage.escaped(server))</figcaption>"
       html += LabChart.bars(
         rows, series: [("get", "GET"), ("post", "POST")], label: "failures per 1000 in front of \(server)",
         highlighted: isOurs)
@@ -109,7 +88,7 @@ package struct LabPage {
     html += "connection had been idle; the dashed line is when the server closes it</p>\n<div class=\"charts\">\n"
     for result in chosen {
       guard let measurement = result.measurement else { continue }
-      html += "<figure><figcaption>\(Self.escaped(shortTitle(result.run))) "
+      html += "<figure><figcaption>\(HTMLPage.escaped(shortTitle(result.run))) "
       html += "<small>\(measurement.failed) of \(measurement.sent)</small></figcaption>"
       html += LabChart.gaps(measurement.gaps, close: measurement.serverIdle, label: result.run.title) + "</figure>\n"
     }
@@ -134,9 +113,9 @@ package struct LabPage {
     let place = overview.columns[column]
     var html = "<section>\n<h2>Latency of those that were answered</h2>\n"
     html +=
-      "<p class=\"legend\"><span class=\"key get round\"></span>median, to the tick at 99 %; \(Self.escaped(place.method)) in front of "
+      "<p class=\"legend\"><span class=\"key get round\"></span>median, to the tick at 99 %; \(HTMLPage.escaped(place.method)) in front of "
     html +=
-      "\(Self.escaped(place.server)), in the race. A new connection costs one round trip more.</p>\n<div class=\"wide\"><figure>"
+      "\(HTMLPage.escaped(place.server)), in the race. A new connection costs one round trip more.</p>\n<div class=\"wide\"><figure>"
     html += LabChart.latencies(rows, label: "latency by proxy", highlighted: isOurs)
     return html + "</figure></div>\n</section>\n"
   }
@@ -156,7 +135,7 @@ package struct LabPage {
       "<th class=\"n\">added</th><th class=\"n\">99 %</th><th class=\"n\">connections/s</th><th class=\"n\">CPU</th></tr></thead>\n<tbody>\n"
     for remedy in remedies {
       let steady = remedy.steady?.measurement
-      html += "<tr><td>\(Self.escaped(remedy.server))</td><td>\(Self.escaped(remedy.label))</td>"
+      html += "<tr><td>\(HTMLPage.escaped(remedy.server))</td><td>\(HTMLPage.escaped(remedy.label))</td>"
       for method in ["GET", "POST"] {
         let failed = remedy.race(method)?.failedPerThousand
         let tone = (failed ?? 0) > 0 ? " bad" : ""
@@ -175,9 +154,9 @@ package struct LabPage {
   }
 
   private func section(_ scenario: LabScenario, _ results: [LabResult]) -> String {
-    var html = "<section id=\"\(Self.escaped(scenario.name))\">\n<h2>\(Self.escaped(scenario.title))</h2>\n"
+    var html = "<section id=\"\(HTMLPage.escaped(scenario.name))\">\n<h2>\(HTMLPage.escaped(scenario.title))</h2>\n"
     html +=
-      "<p class=\"sample\"><code>\(Self.escaped(scenario.name))</code></p>\n<p>\(Self.escaped(scenario.says.trimmed))</p>\n"
+      "<p class=\"sample\"><code>\(HTMLPage.escaped(scenario.name))</code></p>\n<p>\(HTMLPage.escaped(scenario.says.trimmed))</p>\n"
     html +=
       "<div class=\"scroll\"><table><thead><tr><th></th><th>proxy</th><th>server</th><th>method</th><th class=\"n\">sent</th>"
     html +=
@@ -193,22 +172,22 @@ package struct LabPage {
     let run = result.run
     let name = [run.proxy?.description ?? "none", run.isGuarded ? "photofinish" : nil].compactMap { $0 }.joined(
       separator: " → ")
-    let label = run.label.map { "<br><small>\(Self.escaped($0))</small>" } ?? ""
+    let label = run.label.map { "<br><small>\(HTMLPage.escaped($0))</small>" } ?? ""
     let titles =
-      "<td>\(Self.escaped(name))\(label)</td><td>\(Self.escaped(run.server?.description ?? "none"))</td><td>\(run.method)</td>"
+      "<td>\(HTMLPage.escaped(name))\(label)</td><td>\(HTMLPage.escaped(run.server?.description ?? "none"))</td><td>\(run.method)</td>"
     let mark: String
     var notes: String
     switch result.outcome {
     case .notRun(let reason):
       return
-        "<tr class=\"warn\"><td title=\"not run\">–</td>\(titles)<td colspan=\"10\">not run: \(Self.escaped(reason))</td></tr>\n"
+        "<tr class=\"warn\"><td title=\"not run\">–</td>\(titles)<td colspan=\"10\">not run: \(HTMLPage.escaped(reason))</td></tr>\n"
     case .asExpected(let measurement):
       mark = "<td class=\"good\" title=\"as expected\">✓</td>"
-      notes = Self.escaped(measurement.failureText())
+      notes = HTMLPage.escaped(measurement.failureText())
     case .differed(let measurement, let differences):
       mark = "<td class=\"bad\" title=\"differed\">✗</td>"
       notes =
-        "<b class=\"bad\">\(Self.escaped(differences.joined(separator: "; ")))</b> \(Self.escaped(measurement.failureText()))"
+        "<b class=\"bad\">\(HTMLPage.escaped(differences.joined(separator: "; ")))</b> \(HTMLPage.escaped(measurement.failureText()))"
     }
     guard let measured = result.measurement else { return "" }
     let interval = measured.failureInterval
@@ -227,60 +206,33 @@ package struct LabPage {
     return html + "<td>\(notes)</td></tr>\n"
   }
 
-  static func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default: result.append(character)
-      }
-    }
-    return result
-  }
-
   private static let style = """
-    :root { --ground: #ffffff; --ink: #1b1f24; --faint: #5b6470; --line: #dfe3e8; --soft: #f4f6f8; --bad: #b3261e;
-      --warn: #8a5a00; --good: #1a6b33; --get: #1f5fa8; --post: #d0482f; --sent: #c9d1da; }
-    @media (prefers-color-scheme: dark) {
-      :root { --ground: #14171a; --ink: #e4e8ec; --faint: #98a2ad; --line: #2c333a; --soft: #1c2126; --bad: #ff8a80;
-        --warn: #ffc252; --good: #6fd48b; --get: #7db7f5; --post: #ff7a5c; --sent: #3d4650; }
-    }
-    * { box-sizing: border-box; }
-    body { margin: 0 auto; max-width: 76rem; padding: 1.5rem 1rem 4rem; background: var(--ground); color: var(--ink);
-      font: 16px/1.5 system-ui, sans-serif; }
+    :root { --get: #1f5fa8; --post: #d0482f; --sent: #c9d1da; }
+    @media (prefers-color-scheme: dark) { :root { --get: #7db7f5; --post: #ff7a5c; --sent: #3d4650; } }
+    body { max-width: 76rem; }
     header, section > p, section > h2 { max-width: 60rem; }
-    h1 { font-size: 1.6rem; line-height: 1.3; margin: .2rem 0 .6rem; text-wrap: balance; }
-    h2 { font-size: 1.15rem; margin: 0 0 .3rem; }
-    .mark { margin: 0; color: var(--faint); letter-spacing: .06em; text-transform: uppercase; font-size: .75rem; }
-    .sample, .legend, small { color: var(--faint); font-size: .85rem; font-weight: normal; }
+    .legend { color: var(--faint); font-size: .85rem; }
     .sample, .legend { margin: .3rem 0; }
-    pre { background: var(--soft); padding: .6rem .9rem; border-radius: .4rem; overflow-x: auto; font-size: .85rem; white-space: pre-wrap; }
-    code, pre { font-family: ui-monospace, monospace; }
-    .bad { color: var(--bad); } .warn { color: var(--warn); } .good { color: var(--good); }
-    section { margin: 2.2rem 0 0; padding-top: 1.1rem; border-top: 1px solid var(--line); }
+    pre { background: var(--soft); padding: .6rem .9rem; border-radius: .4rem; overflow-x: auto; font-size: .85rem;
+      white-space: pre-wrap; }
     .wide { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(32rem, 100%), 1fr)); gap: 1.2rem 2rem; }
-    .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.2rem 1.6rem; margin-top: .8rem; }
-    figure { margin: 0; max-width: 46rem; break-inside: avoid; } figcaption { font-size: .85rem; margin-bottom: .3rem; }
-    svg { width: 100%; height: auto; display: block; overflow: visible; }
-    svg text { fill: var(--faint); font: 11.5px system-ui, sans-serif; }
+    figure { max-width: 46rem; break-inside: avoid; }
+    svg { overflow: visible; }
+    svg text { font-size: 11.5px; }
     svg text.strong { fill: var(--ink); font-weight: 700; } svg text.value { fill: var(--ink); font-size: 10.5px; }
     .get { fill: var(--get); } .post { fill: var(--post); } .sent { fill: var(--sent); }
-    .axis { stroke: var(--line); } .base { stroke: var(--faint); } .span { stroke: var(--get); stroke-width: 2; opacity: .6; }
+    .base { stroke: var(--faint); } .span { stroke: var(--get); stroke-width: 2; opacity: .6; }
     .tick { stroke: var(--get); stroke-width: 2; } .close { stroke: var(--ink); stroke-dasharray: 3 3; }
-    .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; vertical-align: -.08rem; margin: 0 .3rem 0 .5rem; }
+    .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .15rem; vertical-align: -.08rem;
+      margin: 0 .3rem 0 .5rem; }
     .key:first-child { margin-left: 0; } .key.round { border-radius: 50%; }
     .key.get { background: var(--get); } .key.post { background: var(--post); } .key.sent { background: var(--sent); }
-    .scroll { overflow-x: auto; }
-    table { border-collapse: collapse; width: 100%; font-size: .84rem; font-variant-numeric: tabular-nums; }
-    th, td { text-align: left; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-    th { color: var(--faint); font-weight: normal; white-space: nowrap; } .n { text-align: right; white-space: nowrap; }
+    table { font-size: .84rem; font-variant-numeric: tabular-nums; }
+    th { white-space: nowrap; } .n { text-align: right; white-space: nowrap; }
     @media print {
-      :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --line: #cccccc; --soft: #f4f4f4; --bad: #9b1c14; --good: #145226;
-        --get: #1f5fa8; --post: #d0482f; --sent: #c9d1da; }
-      body { max-width: none; font-size: 11px; padding: 0; } table { font-size: 8.5px; } th, td { padding-right: .4rem; }
+      :root { --ground: #ffffff; --ink: #000000; --faint: #444444; --line: #cccccc; --soft: #f4f4f4; --bad: #9b1c14;
+        --good: #145226; --get: #1f5fa8; --post: #d0482f; --sent: #c9d1da; }
+      body { font-size: 11px; padding: 0; } table { font-size: 8.5px; } th, td { padding-right: .4rem; }
       tr, figure { break-inside: avoid; } h2 { break-after: avoid; } .scroll { overflow: visible; }
       .get, .post, .sent, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
     }

@@ -22,6 +22,16 @@ package struct AgeHistogram: Sendable {
     greatest = max(greatest ?? age, age)
   }
 
+  /// Takes up all that another one counted.
+  package mutating func add(_ other: AgeHistogram) {
+    guard other.count > 0 else { return }
+    if counts.isEmpty { counts = Array(repeating: 0, count: AgeHistogram.buckets) }
+    for index in counts.indices { counts[index] &+= other.counts[index] }
+    count += other.count
+    least = [least, other.least].compactMap(\.self).min()
+    greatest = [greatest, other.greatest].compactMap(\.self).max()
+  }
+
   /// How many were at least `age`, to the bucket's precision.
   package func count(atLeast age: Nanoseconds) -> Int {
     guard count > 0 else { return 0 }

@@ -33,7 +33,11 @@ package struct CaptureCounts: Equatable, Sendable {
   package var cut = 0
   package var malformed = 0
   package var other = 0
-  package var unknownLinks: Set<UInt16> = []
+  /// Packets that may carry TCP and could not be opened, by the layer at which reading ended.
+  package var unread: [UnreadLayer: Int] = [:]
+  /// Connections with data of which only one direction is in the capture, and those with data at all.
+  package var oneDirection = 0
+  package var talking = 0
   package var withoutTime = 0
   package var connections = 0
   package var midstream = 0
@@ -77,6 +81,9 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   /// For a capture that goes on: every judged connection is told by ``takeJudged()``, and no finding is kept for the end.
   private let isLive: Bool
   private var judged: [JudgedConnection] = []
+  private let trace: Int
+  private var records: [ConnectionRecord] = []
+  private var gatewayAnswers: [GatewayAnswer] = []
   private var losses = LossWindows()
   private var timers = TimerWatch()
   /// What the last packet belonged to; nil when to no connection.
@@ -88,6 +95,7 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   ) {
     self.filter = filter
     self.isLive = isLive
+    self.trace = trace
     table = ConnectionTable(trace: trace, maximumOpen: maximumOpen, linger: linger)
   }
 
@@ -115,9 +123,8 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
     case .fragment: counts.fragments += 1
     case .cut: counts.cut += 1
     case .malformed: counts.malformed += 1
-    case .other:
-      counts.other += 1
-      if !packet.link.isKnown, counts.unknownLinks.count < 64 { counts.unknownLinks.insert(packet.link.rawValue) }
+    case .unread(let layer): counts.noteUnread(layer)
+    case .other: counts.other += 1
     }
   }
 
@@ -172,9 +179,21 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
       case .exchangeCompleted(let exchange):
         servers[connection.server, default: ServerStatistics(server: connection.server)]
           .exchangeCompleted(exchange, client: connection.client, connection: connection.number)
+        note(exchange, of: connection)
       }
     }
     events.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func note(_ exchange: Exchange, of connection: Connection) {
+    guard let status = exchange.status, GatewayAnswer.statuses.contains(status),
+      gatewayAnswers.count < GatewayAnswer.maximum, let answer = exchange.answerFirst
+    else { return }
+    gatewayAnswers.append(
+      GatewayAnswer(
+        trace: trace, identity: ConnectionIdentity(connection), client: connection.client, server: connection.server,
+        status: status, method: exchange.method, target: exchange.target, asked: exchange.first.time,
+        answered: answer.time, frame: answer.frame))
   }
 
   private mutating func judge(_ connection: Connection) {
@@ -192,9 +211,15 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
       counts.missingBytes += stream.missingBytes
     }
     if !connection.startWasSeen { counts.midstream += 1 }
+    counts.noteDirections(of: connection)
     ends[connection.end.name, default: 0] += 1
     let vantage = connection.vantage
     vantages[vantage, default: 0] += 1
+    if !isLive, records.count < ConnectionRecord.maximum {
+      let turns = connection.turns
+      records.append(
+        ConnectionRecord(connection, vantage: vantage, requests: turns.requestsStarted, reused: turns.requestsReused))
+    }
     let judge = Judge(
       connection: connection, captureEnd: counts.last ?? connection.lastTime, captureIsComplete: captureIsComplete)
     var found = judge.findings()
@@ -228,7 +253,7 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
   /// What ``CaptureReport`` does for all findings at the end, as far as it can be done for one.
   private mutating func settle(_ finding: inout CaptureFinding) {
     finding.number = findings.count + dropped + 1
-    timers.recognise(&finding)
+    if servers[finding.server].map({ IdleTimerMatch($0).recognise(&finding) }) != true { timers.recognise(&finding) }
     if let server = servers[finding.server] {
       finding.finding.remedy = CaptureReport.remedy(for: finding, server: server)
     }
@@ -243,6 +268,7 @@ package struct CaptureAnalyser: PacketSink, ~Copyable {
     counts.givenUp = table.givenUp
     return CaptureReport(
       counts: counts, findings: findings, findingsDropped: dropped, ends: ends, servers: Array(servers.values),
-      vantages: vantages, isSettled: isLive)
+      vantages: vantages, connections: counts.connections == records.count ? records : [],
+      gatewayAnswers: gatewayAnswers, isSettled: isLive)
   }
 }

@@ -12,6 +12,10 @@ package struct CaptureReport: Sendable {
   package var vantages: [Vantage: Int]
   /// Files that were read, with what went wrong in them.
   package var files: [FileNote] = []
+  /// Connections by what is the same wherever they are captured; for joining captures. Empty when there were too many.
+  var connections: [ConnectionRecord] = []
+  /// Answers by which a proxy says that its own server failed it.
+  package var gatewayAnswers: [GatewayAnswer] = []
 
   package struct FileNote: Equatable, Sendable {
     package var name: String
@@ -29,8 +33,11 @@ package struct CaptureReport: Sendable {
 
   init(
     counts: CaptureCounts, findings: [CaptureFinding], findingsDropped: Int, ends: [String: Int],
-    servers: [ServerStatistics], vantages: [Vantage: Int], isSettled: Bool = false
+    servers: [ServerStatistics], vantages: [Vantage: Int], connections: [ConnectionRecord] = [],
+    gatewayAnswers: [GatewayAnswer] = [], isSettled: Bool = false
   ) {
+    self.connections = connections
+    self.gatewayAnswers = gatewayAnswers
     self.counts = counts
     self.findings = findings
     self.findingsDropped = findingsDropped
@@ -59,12 +66,23 @@ package struct CaptureReport: Sendable {
 
   private mutating func settle() {
     findings.sort { ($0.time, $0.frame) < ($1.time, $1.frame) }
+    findIdleTimers()
     findTimers()
     for index in findings.indices {
       findings[index].number = index + 1
       if let server = servers.first(where: { $0.server == findings[index].server }) {
         findings[index].finding.remedy = CaptureReport.remedy(for: findings[index], server: server)
       }
+    }
+    linkGatewayAnswers()
+  }
+
+  private mutating func findIdleTimers() {
+    for index in findings.indices {
+      guard let server = servers.firstIndex(where: { $0.server == findings[index].server }),
+        IdleTimerMatch(servers[server]).recognise(&findings[index])
+      else { continue }
+      servers[server].change(.closedWhileHandling, to: findings[index].finding.kind)
     }
   }
 
@@ -102,9 +120,7 @@ package struct CaptureReport: Sendable {
     finding.evidence.append(EvidenceItem(text: why))
     findings[index].finding = finding
     guard let server = servers.firstIndex(where: { $0.server == findings[index].server }) else { return }
-    servers[server].findings[.closedWhileHandling, default: 1] -= 1
-    if servers[server].findings[.closedWhileHandling] == 0 { servers[server].findings[.closedWhileHandling] = nil }
-    servers[server].findings[.serverTimer, default: 0] += 1
+    servers[server].change(.closedWhileHandling, to: .serverTimer)
   }
 
   /// A length that people set timers to, if this one is within a hundredth and 100 ms of it.
@@ -124,17 +140,13 @@ package struct CaptureReport: Sendable {
   static func remedy(for finding: CaptureFinding, server: ServerStatistics) -> String {
     let kind = finding.finding.kind
     switch kind {
-    case .crossingFIN, .crossingRST, .crossingHalfClose, .resetUnread, .staleReuse, .unaskedAnswer:
+    case .crossingFIN, .crossingRST, .crossingHalfClose, .crossingGOAWAY, .resetUnread, .staleReuse, .unaskedAnswer:
       guard let estimate = server.estimate else { return kind.remedy }
-      var text =
+      let text =
         "\(server.server) closes idle connections after \(Display.duration(estimate.timeout))"
         + " (\(Display.count(estimate.samples, "close")), \(estimate.trust.rawValue) confidence). "
-        + "Let the client or proxy hold idle connections at most \(Display.duration(estimate.recommendedHold))"
-      if let longest = server.reuseAges.greatest {
-        text +=
-          ", or raise the server's keep-alive timeout above \(Display.duration(longest + longest / 10)), beyond the "
-        text += "longest idle time after which it was used"
-      }
+        + "Let the client or proxy hold idle connections at most \(Display.duration(estimate.recommendedHold)), or "
+        + raise(server, estimate)
       return text + ". " + (kind == .staleReuse ? FindingKind.staleReuse.remedy : "")
     case .forgottenFlow:
       guard let idle = finding.idleAge else { return kind.remedy }
@@ -146,110 +158,22 @@ package struct CaptureReport: Sendable {
     case .serverTimer:
       guard let duration = finding.duration else { return kind.remedy }
       return "Look for a timer of about \(Display.duration(duration)). " + kind.remedy
-    case .closedWhileHandling, .refused, .noAnswerToSYN, .truncatedAnswer, .closeIgnored, .notHTTP, .inconclusive:
+    case .closedWhileHandling, .refused, .noAnswerToSYN, .truncatedAnswer, .closeIgnored, .streamRefused, .notHTTP,
+      .inconclusive:
       return kind.remedy
     }
   }
-}
 
-// MARK: - Captures of several places
-
-extension CaptureReport {
-  /// This report and that of a capture taken elsewhere at the same time. What both saw is told once, with the stronger of the
-  /// two verdicts.
-  package func joined(with other: CaptureReport) -> CaptureReport {
-    var joined = self
-    joined.counts = counts.joined(with: other.counts)
-    joined.findingsDropped += other.findingsDropped
-    joined.ends = ends.merging(other.ends) { max($0, $1) }
-    joined.vantages = vantages.merging(other.vantages, uniquingKeysWith: +)
-    var byServer: [Endpoint: Int] = [:]
-    for (index, server) in servers.enumerated() { byServer[server.server] = index }
-    for server in other.servers where byServer[server.server] == nil { joined.servers.append(server) }
-    for finding in other.findings {
-      if let index = joined.findings.firstIndex(where: { $0.isSame(as: finding) }) {
-        joined.join(finding, into: index)
-      } else {
-        joined.findings.append(finding)
-        if let index = byServer[finding.server] {
-          joined.servers[index].findings[finding.finding.kind, default: 0] += 1
-        }
-      }
+  /// The server's timeout must exceed the time for which the client holds idle connections, and the server's own closes hide that
+  /// time from the capture, unless some client closed first.
+  private static func raise(_ server: ServerStatistics, _ estimate: TimeoutEstimate) -> String {
+    if let hold = server.clientTimeout, hold >= estimate.timeout - estimate.timeout / 10 {
+      return
+        "raise the server's keep-alive timeout above \(Display.duration(hold + hold / 5)): clients hold idle connections for "
+        + "\(Display.duration(hold)) (\(Display.count(server.clientCloseAges.count, "close")))"
     }
-    joined.findings.sort { ($0.time, $0.frame) < ($1.time, $1.frame) }
-    for index in joined.findings.indices { joined.findings[index].number = index + 1 }
-    return joined
-  }
-
-  private mutating func join(_ finding: CaptureFinding, into index: Int) {
-    let known = findings[index]
-    let stronger = finding.strength > known.strength ? finding : known
-    let weaker = finding.strength > known.strength ? known : finding
-    if stronger.finding.kind != known.finding.kind,
-      let server = servers.firstIndex(where: { $0.server == known.server })
-    {
-      servers[server].findings[known.finding.kind, default: 1] -= 1
-      if servers[server].findings[known.finding.kind] == 0 { servers[server].findings[known.finding.kind] = nil }
-      servers[server].findings[stronger.finding.kind, default: 0] += 1
-    }
-    findings[index] = stronger
-    findings[index].vantage = .bothSides
-    findings[index].finding.limits =
-      "Captures of both sides were joined; frame numbers are those of the capture taken \(stronger.vantage.rawValue)."
-    let agrees = weaker.finding.kind == stronger.finding.kind
-    findings[index].finding.evidence.append(
-      EvidenceItem(
-        text:
-          "the capture taken \(weaker.vantage.rawValue) \(agrees ? "shows the same" : "alone says \(weaker.finding.kind.rawValue)")"
-          + " (request in frame \(weaker.frame) there)"))
-  }
-}
-
-extension CaptureFinding {
-  /// The same request of the same connection, seen from another place. Clocks differ; a pair of ports is not used again within
-  /// a minute.
-  fileprivate func isSame(as other: CaptureFinding) -> Bool {
-    trace != other.trace && client == other.client && server == other.server && exchange == other.exchange
-      && requestStart == other.requestStart && abs(time.since(other.time).count) < 60_000_000_000
-  }
-
-  fileprivate var strength: Int {
-    switch finding.confidence {
-    case .proved: 2
-    case .likely: 1
-    case .open: 0
-    }
-  }
-}
-
-extension CaptureCounts {
-  /// Of what two captures hold twice, the larger number.
-  func joined(with other: CaptureCounts) -> CaptureCounts {
-    var sum = self
-    sum.frames += other.frames
-    sum.bytes += other.bytes
-    sum.segments += other.segments
-    sum.fragments += other.fragments
-    sum.cut += other.cut
-    sum.malformed += other.malformed
-    sum.other += other.other
-    sum.unknownLinks.formUnion(other.unknownLinks)
-    sum.withoutTime += other.withoutTime
-    sum.connections = max(connections, other.connections)
-    sum.midstream = min(midstream, other.midstream)
-    sum.givenUp += other.givenUp
-    sum.requests = max(requests, other.requests)
-    sum.reused = max(reused, other.reused)
-    sum.retransmissions += other.retransmissions
-    sum.duplicates += other.duplicates
-    sum.outOfOrder += other.outOfOrder
-    sum.keepAliveProbes += other.keepAliveProbes
-    sum.zeroWindows += other.zeroWindows
-    sum.resets += other.resets
-    sum.missingBytes += other.missingBytes
-    sum.first = [first, other.first].compactMap(\.self).min()
-    sum.last = [last, other.last].compactMap(\.self).max()
-    sum.unfinished = min(unfinished, other.unfinished)
-    return sum
+    return
+      "raise the server's keep-alive timeout above the time for which the client or proxy holds them, which its settings tell; the "
+      + "capture does not show it, because the server closes first"
   }
 }

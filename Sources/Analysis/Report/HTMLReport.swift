@@ -5,6 +5,8 @@ package struct HTMLReport {
   /// Findings that are drawn; the others are in the table only.
   private static let maximumLadders = 50
   private static let maximumRows = 2_000
+  private static let maximumServers = 24
+  private static let openServers = 4
 
   private let report: CaptureReport
   private let text: TextReport
@@ -32,12 +34,13 @@ package struct HTMLReport {
     <p class="mark">photofinish capture</p>
     <h1 class="\(tone)">\(escaped(plainAnswer))</h1>
     \(sample())
+    \(contents())
     </header>
     <main>
     \(kinds())
-    \(servers())
     \(table())
     \(details())
+    \(servers())
     </main>
     </body>
     </html>
@@ -49,7 +52,7 @@ package struct HTMLReport {
 
   private var tone: String {
     if report.races > 0 { return "bad" }
-    return report.total > 0 ? "warn" : "good"
+    return report.total > 0 || report.counts.requests == 0 || report.obstacle != nil ? "warn" : "good"
   }
 
   private func sample() -> String {
@@ -62,6 +65,8 @@ package struct HTMLReport {
     }
     var html = "<p class=\"sample\">\(escaped(line)).<br>Taken at: <b>\(report.vantage.rawValue)</b>. "
     html += "\(escaped(report.vantage.limits))</p>\n"
+    for text in report.unreadTexts { html += "<p class=\"warn\">Not read: \(escaped(text)).</p>\n" }
+    if let text = report.oneDirectionText { html += "<p class=\"warn\">\(escaped(text)).</p>\n" }
     for file in report.files {
       if let problem = file.problem { html += "<p class=\"warn\">\(escaped(file.name)): \(escaped(problem))</p>\n" }
       if let dropped = file.dropped, dropped > 0 {
@@ -69,6 +74,13 @@ package struct HTMLReport {
       }
     }
     return html
+  }
+
+  /// Where the parts of a long page are.
+  private func contents() -> String {
+    guard !report.findings.isEmpty, !shownServers.isEmpty else { return "" }
+    return "<p><a href=\"#findings\">Findings</a> (\(Display.grouped(report.total))), "
+      + "<a href=\"#servers\">servers</a> (\(shownServers.count))</p>"
   }
 
   private func kinds() -> String {
@@ -85,40 +97,61 @@ package struct HTMLReport {
 
   // MARK: - Servers
 
+  private var shownServers: [ServerStatistics] {
+    report.servers.prefix(HTMLReport.maximumServers).filter { $0.requests > 0 || $0.failures > 0 }
+  }
+
+  /// The first are open; a reader with thirty servers opens the others as needed.
   private func servers() -> String {
-    var html = ""
-    for server in report.servers.prefix(24) where server.requests > 0 || server.failures > 0 {
-      html += "<section>\n<h2>Server <code>\(server.server)</code></h2>\n<dl>\n"
-      func row(_ term: String, _ value: String) { html += "<div><dt>\(term)</dt><dd>\(escaped(value))</dd></div>\n" }
-      row("connections", Display.grouped(server.connections))
-      row("requests", "\(Display.grouped(server.requests)), \(Display.grouped(server.reused)) on reused connections")
-      row("lost to reuse", Display.grouped(server.failures))
-      if let estimate = server.estimate {
-        row(
-          "idle timeout",
-          "\(Display.duration(estimate.timeout)) (seen \(Display.duration(estimate.earliest)) to "
-            + "\(Display.duration(estimate.latest)), \(Display.count(estimate.samples, "close")), \(estimate.trust.rawValue) confidence)"
-        )
-        row("hold idle connections at most", Display.duration(estimate.recommendedHold))
-        if let risk = server.requestsAtRisk { row("requests beyond that hold", Display.grouped(risk)) }
-      }
-      if let timeout = server.advertisedTimeout { row("advertised", "Keep-Alive: timeout=\(timeout)") }
-      if let age = server.survived { row("longest survived idle time", Display.duration(age)) }
-      if let age = server.clientTimeout { row("clients close at about", Display.duration(age)) }
-      html += "</dl>\n<div class=\"charts\">\n"
-      html += histogram(
-        "Idle age at the server's own closes", server.serverCloses, line: server.estimate?.recommendedHold)
-      html += histogram("Idle age at reuse", server.reuseAges, line: server.estimate?.recommendedHold)
-      html += histogram("Idle age at the clients' closes", server.clientCloses, line: nil)
-      html += hours(server)
-      html += "</div>\n</section>\n"
+    let shown = shownServers
+    guard !shown.isEmpty else { return "" }
+    let (open, folded) = (shown.prefix(HTMLReport.openServers), shown.dropFirst(HTMLReport.openServers))
+    var html = "<div id=\"servers\">\n" + open.map(self.server).joined()
+    if !folded.isEmpty {
+      html += "<details>\n<summary>\(Display.count(folded.count, "more server"))</summary>\n"
+      html += folded.map(self.server).joined() + "</details>\n"
     }
-    return html
+    return html + "</div>\n"
+  }
+
+  private func server(_ server: ServerStatistics) -> String {
+    var html = ""
+    html += "<section>\n<h2>Server <code>\(server.server)</code></h2>\n<dl>\n"
+    func row(_ term: String, _ value: String) { html += "<div><dt>\(term)</dt><dd>\(escaped(value))</dd></div>\n" }
+    row("connections", Display.grouped(server.connections))
+    row("requests", "\(Display.grouped(server.requests)), \(Display.grouped(server.reused)) on reused connections")
+    row("lost to reuse", Display.grouped(server.failures))
+    if let estimate = server.estimate {
+      row(
+        "idle timeout",
+        "\(Display.duration(estimate.timeout)) (seen \(Display.duration(estimate.earliest)) to "
+          + "\(Display.duration(estimate.latest)), \(Display.count(estimate.samples, "close")), \(estimate.trust.rawValue) confidence)"
+      )
+      row("hold idle connections at most", Display.duration(estimate.recommendedHold))
+      if let risk = server.requestsAtRisk { row("requests beyond that hold", Display.grouped(risk)) }
+    }
+    if let timeout = server.advertisedTimeout { row("advertised", "Keep-Alive: timeout=\(timeout)") }
+    if let age = server.survived { row("longest survived idle time", Display.duration(age)) }
+    if let age = server.clientTimeout { row("clients close at about", Display.duration(age)) }
+    html += "</dl>\n<div class=\"charts\">\n"
+    html += histogram(
+      "Idle age at the server's own closes", server.serverCloses, line: server.estimate?.recommendedHold)
+    html += histogram("Idle age at reuse", server.reuseAges, line: server.estimate?.recommendedHold)
+    html += histogram("Idle age at the clients' closes", server.clientCloses, line: nil)
+    html += hours(server)
+    return html + "</div>\n</section>\n"
   }
 
   private func histogram(_ title: String, _ ages: AgeHistogram, line: Nanoseconds?) -> String {
     let bars = ages.bars(limit: 24)
     guard let first = bars.first, let last = bars.last, let top = bars.map(\.count).max(), top > 0 else { return "" }
+    guard bars.count > 1 else {
+      // One bar says no more than one number.
+      let (least, greatest) = (Display.duration(ages.least ?? first.from), Display.duration(ages.greatest ?? last.to))
+      let range = least == greatest ? least : "\(least) to \(greatest)"
+      return
+        "<p class=\"single\">\(escaped(title)): <b>\(range)</b> <small>(\(Display.grouped(ages.count)))</small></p>\n"
+    }
     let (width, height, base) = (360.0, 130.0, 100.0)
     let step = min(45, width / Double(bars.count))
     var svg = "<figure><figcaption>\(escaped(title)) <small>(\(Display.grouped(ages.count)))</small></figcaption>"
@@ -168,7 +201,7 @@ package struct HTMLReport {
   private func table() -> String {
     guard !report.findings.isEmpty else { return "" }
     var html =
-      "<section>\n<h2>Findings</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>#</th><th>time</th><th>kind</th>"
+      "<section id=\"findings\">\n<h2>Findings</h2>\n<table>\n<thead><tr><th>#</th><th>time</th><th>kind</th>"
     html += "<th>confidence</th><th>frame</th><th>stream</th><th>what happened</th></tr></thead>\n<tbody>\n"
     for finding in report.findings.prefix(HTMLReport.maximumRows) {
       let kind = finding.finding.kind
@@ -177,10 +210,11 @@ package struct HTMLReport {
       let link = number <= HTMLReport.maximumLadders ? "<a href=\"#f\(number)\">\(number)</a>" : String(number)
       html +=
         "<tr><td>\(link)</td><td>\(Display.timeOfDay(finding.time))</td><td class=\"\(tone)\"><code>\(kind.rawValue)"
-      html += "</code></td><td>\(finding.finding.confidence.rawValue)</td><td>\(finding.frame)</td>"
-      html += "<td>\(finding.connection)</td><td>\(escaped(finding.finding.summary))</td></tr>\n"
+      html += "</code></td><td>\(finding.finding.confidence.rawValue)</td><td class=\"frame\">\(finding.frame)</td>"
+      html += "<td class=\"stream\">\(finding.connection)</td>"
+      html += "<td class=\"what\">\(escaped(finding.finding.summary))</td></tr>\n"
     }
-    html += "</tbody></table></div>\n"
+    html += "</tbody></table>\n"
     if report.total > HTMLReport.maximumRows {
       html += "<p>\(Display.grouped(report.total - HTMLReport.maximumRows)) more are not shown.</p>\n"
     }
@@ -213,75 +247,28 @@ package struct HTMLReport {
     return html + "</section>\n"
   }
 
-  /// The ladder: two lines for the two ends, an arrow for each segment, and a band where their views differ.
+  /// The ladder in two parts: what was before the last few segments in front of the request is folded away.
   private func drawing(_ ladder: Ladder) -> String {
-    let rows = ladder.rows
-    guard !rows.isEmpty else { return "" }
-    let step = 26
-    let (left, right, width) = (230, 610, 780)
-    let height = rows.count * step + 56
-    let origin = rows.first(where: \.isRequest)?.step.time ?? ladder.finding.time
-    var svg = "<div class=\"scroll\"><svg class=\"ladder\" viewBox=\"0 0 \(width) \(height)\" role=\"img\" "
-    svg += "aria-label=\"packets between client and server\">"
-    svg += "<text class=\"end\" x=\"\(left)\" y=\"16\" text-anchor=\"middle\">client \(ladder.finding.client)</text>"
-    svg += "<text class=\"end\" x=\"\(right)\" y=\"16\" text-anchor=\"middle\">server \(ladder.finding.server)</text>"
-    if let start = rows.firstIndex(where: \.differs) {
-      let end = rows[start...].lastIndex(where: \.differs) ?? start
-      svg += "<rect class=\"band\" x=\"\(left)\" y=\"\(start * step + 34)\" width=\"\(right - left)\" "
-      svg += "height=\"\((end - start + 1) * step)\"/>"
+    guard !ladder.rows.isEmpty else { return "" }
+    let drawing = LadderDrawing(ladder)
+    var html = ""
+    if !drawing.earlier.isEmpty {
+      html += "<details>\n<summary>\(Display.count(drawing.earlierCount, "earlier segment"))</summary>\n"
+      html += drawing.svg(drawing.earlier)
+      if ladder.finding.ladderOmitted > 0 {
+        html += "<p class=\"sample\">\(ladder.finding.ladderOmitted) segments behind the first "
+        html += "\(min(Connection.ladderHead, ladder.rows.count)) were not kept.</p>\n"
+      }
+      html += "</details>\n"
+    } else if ladder.finding.ladderOmitted > 0 {
+      html += "<p class=\"sample\">\(ladder.finding.ladderOmitted) earlier segments were not kept.</p>\n"
     }
-    svg += "<line class=\"life\" x1=\"\(left)\" x2=\"\(left)\" y1=\"26\" y2=\"\(height - 8)\"/>"
-    svg += "<line class=\"life\" x1=\"\(right)\" x2=\"\(right)\" y1=\"26\" y2=\"\(height - 8)\"/>"
-    for (index, row) in rows.enumerated() {
-      svg += arrow(row, y: index * step + 46, origin: origin, left: left, right: right)
-    }
-    svg += "</svg></div>\n"
-    if ladder.finding.ladderOmitted > 0 {
-      svg +=
-        "<p class=\"sample\">\(ladder.finding.ladderOmitted) segments behind the first \(Connection.ladderHead) are "
-      svg += "not shown.</p>\n"
-    }
-    return svg
-  }
-
-  private func arrow(_ row: Ladder.Row, y: Int, origin: Instant, left: Int, right: Int) -> String {
-    let isClient = row.step.side == .client
-    let isReset = row.step.flags.contains(.rst)
-    let tone = row.isRequest ? "request" : isReset ? "bad" : row.step.flags.contains(.fin) ? "fin" : "plain"
-    let span = row.step.time.since(origin)
-    let (from, to) = isClient ? (left, right - 9) : (right, left + 9)
-    let head =
-      isClient
-      ? "\(right),\(y) \(right - 9),\(y - 4) \(right - 9),\(y + 4)"
-      : "\(left),\(y) \(left + 9),\(y - 4) \(left + 9),\(y + 4)"
-    var svg = "<g class=\"\(tone)\"><line x1=\"\(from)\" x2=\"\(to)\" y1=\"\(y)\" y2=\"\(y)\"/>"
-    svg += "<polygon points=\"\(head)\"/>"
-    svg +=
-      "<text class=\"label\" x=\"\((left + right) / 2)\" y=\"\(y - 5)\" text-anchor=\"middle\">\(escaped(row.label))</text></g>"
-    svg += "<text class=\"dim\" x=\"0\" y=\"\(y + 4)\">\(row.step.frame)</text>"
-    svg +=
-      "<text class=\"dim\" x=\"112\" y=\"\(y + 4)\" text-anchor=\"end\">\(span.count >= 0 ? "+" : "")\(Display.duration(span))</text>"
-    svg += "<text class=\"state\" x=\"\(left - 8)\" y=\"\(y + 4)\" text-anchor=\"end\">\(row.client)</text>"
-    svg += "<text class=\"state\" x=\"\(right + 8)\" y=\"\(y + 4)\">\(row.server)</text>"
-    return svg
+    return html + drawing.svg(drawing.shown)
   }
 
   private func number(_ value: Double) -> String { Display.decimal(value, digits: 1) }
 
-  private func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      default: result.append(character)
-      }
-    }
-    return result
-  }
+  private func escaped(_ text: String) -> String { HTMLPage.escaped(text) }
 
   private static let style = """
     :root { --ground: #ffffff; --ink: #1b1f24; --faint: #5b6470; --line: #d5dae0; --soft: #f4f6f8; --bad: #b3261e;
@@ -311,20 +298,33 @@ package struct HTMLReport {
     svg text { fill: var(--faint); font: 11px system-ui, sans-serif; }
     .bar { fill: var(--blue); } .bar.bad { fill: var(--bad); } .axis { stroke: var(--line); }
     line.hold { stroke: var(--warn); stroke-dasharray: 3 3; } svg text.hold { fill: var(--warn); }
-    .scroll { overflow-x: auto; }
     table { border-collapse: collapse; width: 100%; font-size: .85rem; }
     th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
     th { color: var(--faint); font-weight: normal; } a { color: var(--blue); }
     .lead { margin: .2rem 0; font-weight: 600; } ul { padding-left: 1.2rem; margin: .6rem 0; } li { margin: .15rem 0; }
     .remedy { background: var(--soft); border-left: 3px solid var(--good); padding: .6rem .9rem; }
-    .ladder { min-width: 44rem; margin: .6rem 0; } .ladder .life { stroke: var(--faint); stroke-width: 1.5; }
+    .single { font-size: .85rem; margin: 0; } .single b { font-weight: 600; }
+    summary { cursor: pointer; color: var(--blue); }
+    .ladder { max-width: 36rem; margin: .6rem 0; } .ladder .life { stroke: var(--faint); stroke-width: 1.5; }
     .ladder .band { fill: var(--band); } .ladder text.end { fill: var(--ink); font-weight: 600; }
-    .ladder text.label { fill: var(--ink); } .ladder text.state { font-family: ui-monospace, monospace; font-size: 10px; }
+    .ladder text.label { fill: var(--ink); } .ladder text.state { font: 8px ui-monospace, monospace; }
+    .ladder text { paint-order: stroke; stroke: var(--ground); stroke-width: 2px; stroke-linejoin: round; }
+    .ladder text.dim { font-size: 8px; } .ladder text.end { font-size: 9px; } .ladder text.label { font-size: 10px; }
     .ladder g line { stroke: var(--faint); stroke-width: 1.2; } .ladder g polygon { fill: var(--faint); }
     .ladder g.bad line { stroke: var(--bad); } .ladder g.bad polygon, .ladder g.bad text.label { fill: var(--bad); }
     .ladder g.fin line { stroke: var(--warn); } .ladder g.fin polygon, .ladder g.fin text.label { fill: var(--warn); }
     .ladder g.request line { stroke: var(--blue); stroke-width: 2.2; }
     .ladder g.request polygon, .ladder g.request text.label { fill: var(--blue); font-weight: 600; }
+    @media (max-width: 40rem) {
+      thead { display: none; } table, tbody, tr, td { display: block; }
+      tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+      td { display: inline; border: 0; padding: 0 .5rem 0 0; overflow-wrap: anywhere; }
+      td.what { display: block; font-size: .95rem; padding-top: .2rem; }
+      td.frame::before { content: "frame "; color: var(--faint); } td.stream::before { content: "stream "; color: var(--faint); }
+      code, li, dd { overflow-wrap: anywhere; }
+      .kinds { gap: .3rem; } .kind { flex-flow: row wrap; align-items: baseline; gap: 0 .6rem; padding: .35rem .6rem; }
+      .kind b { font-size: 1.1rem; }
+    }
     @media print { body { max-width: none; } section { break-inside: avoid; } }
     """
 }

@@ -45,6 +45,7 @@ package struct JSONReport {
     let counts = report.counts
     var members: [(String, JSONText)] = [
       ("answer", .string(TextReport(report, ink: Ink(isColoured: false)).answer)),
+      ("could_be_judged", .bool(report.obstacle == nil)),
       ("races", number(report.races)), ("findings", number(report.total)),
       (
         "by_kind",
@@ -63,12 +64,25 @@ package struct JSONReport {
       ("keep_alive_probes", number(counts.keepAliveProbes)), ("zero_windows", number(counts.zeroWindows)),
       ("resets", number(counts.resets)), ("stream_bytes_not_captured", .number(counts.missingBytes)),
       ("fragments", number(counts.fragments)), ("cut_packets", number(counts.cut)),
-      ("malformed_packets", number(counts.malformed)), ("findings_without_evidence", number(report.findingsDropped)),
+      ("malformed_packets", number(counts.malformed)), ("packets_not_read", number(report.unreadPackets)),
+      (
+        "packets_not_read_by_layer",
+        .array(
+          report.unreadLayers.map { .object([("layer", .string($0.layer.text)), ("packets", number($0.count))]) })
+      ),
+      ("packets_without_tcp", number(counts.other)),
+      ("connections_with_data", number(counts.talking)),
+      ("connections_of_which_one_direction_was_captured", number(counts.oneDirection)),
+      ("findings_without_evidence", number(report.findingsDropped)),
       (
         "connection_ends",
         .object(report.ends.sorted { $0.key < $1.key }.map { ($0.key, number($0.value)) })
       ),
     ]
+    if !report.gatewayLines.isEmpty {
+      members.append(("answers_of_proxies", .array(report.gatewayLines.map { .string($0) })))
+      members.append(("gateway_failures_unexplained", number(report.unexplainedGatewayAnswers)))
+    }
     if let first = counts.first { members.append(("first_packet_utc", .string(Display.dateAndTime(first)))) }
     if let last = counts.last { members.append(("last_packet_utc", .string(Display.dateAndTime(last)))) }
     members.append(
@@ -100,10 +114,21 @@ package struct JSONReport {
       members.append(("request", .string(finding.request)))
       members.append(("exchange_on_connection", .number(Int64(finding.exchange))))
       members.append(("exchanges_before", .number(Int64(finding.reuseCount))))
+      if finding.stream != 0 { members.append(("http2_stream", .number(Int64(finding.stream)))) }
     }
     if let age = finding.idleAge { members.append(("idle_age_seconds", .decimal(age.inSeconds, digits: 6))) }
     if let duration = finding.duration {
       members.append(("duration_seconds", .decimal(duration.inSeconds, digits: 6)))
+    }
+    if let gateway = finding.gateway {
+      members.append(
+        (
+          "answered_by_proxy",
+          .object([
+            ("client", .string(gateway.client.description)), ("proxy", .string(gateway.server.description)),
+            ("status", .number(Int64(gateway.status))), ("frame", .number(gateway.frame)),
+          ])
+        ))
     }
     if let suspected = found.suspected { members.append(("looks_like", .string(suspected.rawValue))) }
     members.append(
@@ -135,6 +160,16 @@ package struct JSONReport {
           FindingKind.allCases.compactMap { kind in server.findings[kind].map { (kind.rawValue, number($0)) } })
       ),
     ]
+    if !server.statuses.isEmpty {
+      members.append(
+        (
+          "statuses",
+          .object(server.statuses.sorted { $0.key < $1.key }.map { ("\($0.key)", number($0.value)) })
+        ))
+    }
+    if !server.otherNames.isEmpty {
+      members.append(("also_seen_as", .array(server.otherNames.map { .string($0.description) })))
+    }
     if let estimate = server.estimate {
       members.append(
         (
@@ -144,7 +179,7 @@ package struct JSONReport {
             ("earliest_seconds", .decimal(estimate.earliest.inSeconds, digits: 3)),
             ("latest_seconds", .decimal(estimate.latest.inSeconds, digits: 3)),
             ("closes", number(estimate.samples)), ("trust", .string(estimate.trust.rawValue)),
-            ("recommended_hold_seconds", .decimal(estimate.recommendedHold.inSeconds, digits: 1)),
+            ("recommended_hold_seconds", .decimal(estimate.recommendedHold.inSeconds, digits: 2)),
           ])
         ))
     }
@@ -168,6 +203,7 @@ package struct JSONReport {
           ("other", number(server.choices.other)),
         ])
       ))
+    members.append(("idle_resets", number(server.serverResets)))
     members.append(("closes_noticed_while_idle", number(server.closesNoticed)))
     members.append(
       (

@@ -24,10 +24,14 @@ extension ProbeReport {
     }
     if let hold {
       members.append(("recommended_hold_seconds", .decimal(hold.inSeconds, digits: 1)))
-      if result.isHTTP, !closesAfterEachAnswer, hold >= .milliseconds(100) {
+      members.append(("connections_can_be_held", .bool(canHold)))
+      if result.isHTTP, !closesAfterEachAnswer, canHold {
         let lines = ProbeReport.lines(hold: hold).map { ($0.name, JSONText.string($0.line)) }
         members.append(("settings", .object(lines)))
       }
+    }
+    if let limit = result.unannouncedRequestLimit {
+      members.append(("unannounced_request_limit", .number(Int64(limit))))
     }
     if let time = result.roundTrip { members.append(("round_trip_seconds", .decimal(time.inSeconds, digits: 6))) }
     if let problem = result.observations.compactMap(\.certificateProblem).first {

@@ -3,7 +3,7 @@ package import Core
 extension ProbeReport {
   func settings(_ ink: Ink) -> [String] {
     guard !closesAfterEachAnswer, let hold, result.isHTTP else { return [] }
-    guard hold >= .milliseconds(100) else {
+    guard canHold else {
       return [
         "  The server closes so soon that no proxy should hold its connections: switch upstream keep-alive off, or raise the",
         "  server's timeout.",

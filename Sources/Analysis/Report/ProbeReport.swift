@@ -13,10 +13,7 @@ package struct ProbeReport {
     case unknown
   }
 
-  /// Closes that come sooner than this, and two round trips, after an answer belong to the answer.
-  private static let atOnce = Nanoseconds.milliseconds(50)
-
-  let result: ProbeResult
+  package let result: ProbeResult
   let proxyIdle: Nanoseconds?
 
   package init(_ result: ProbeResult, proxyIdle: Nanoseconds?) {
@@ -52,8 +49,20 @@ package struct ProbeReport {
 
   package var closesAfterEachAnswer: Bool { announcesEachClose || closesUnannounced }
 
+  /// Whether there is a time for which connections can be held at all.
+  package var canHold: Bool { (hold ?? .zero) >= ProbeReport.leastHold }
+
+  /// Holding connections for less than this saves next to nothing.
+  private static let leastHold = Nanoseconds.milliseconds(100)
+
+  /// Connections with ordinary answers, as a proxy would get them. An answer to HEAD has no content whose end a close could mark.
   private var used: [ProbeObservation] {
-    result.observations.filter { $0.answers > 0 && $0.plan != .version10(keepAlive: false) }
+    result.observations.filter { seen in
+      switch seen.plan {
+      case .idle, .lateRequest, .requests, .reuse: seen.answers > 0
+      case .unused, .halfSent, .version10, .head: false
+      }
+    }
   }
 
   private var announcesEachClose: Bool { !used.isEmpty && used.allSatisfy(\.closeWasAnnounced) }
@@ -61,7 +70,7 @@ package struct ProbeReport {
   /// It closes right behind each answer without having said so.
   var closesUnannounced: Bool {
     guard result.isHTTP, let latest else { return false }
-    return latest < ProbeReport.atOnce + (result.roundTrip ?? .zero) * 2 && used.allSatisfy { $0.answers == 1 }
+    return latest < ProbeResult.atOnce + (result.roundTrip ?? .zero) * 2 && used.allSatisfy { $0.answers == 1 }
   }
 
   /// The longest that a connection was seen idle without being closed. How long the probe took tells nothing of that: it may
@@ -93,6 +102,7 @@ package struct ProbeReport {
     // Without an announcement a proxy will reuse a connection that is about to be closed.
     if closesUnannounced { return .race }
     if closesAfterEachAnswer { return .safe }
+    if result.unannouncedRequestLimit != nil { return .race }
     guard let timeout, let hold else { return proxyIdle < survived / 5 * 4 ? .safe : .unknown }
     if proxyIdle <= hold { return .safe }
     return proxyIdle + error < timeout ? .tight : .race
@@ -136,12 +146,21 @@ package struct ProbeReport {
         "\(result.target) closes the connection after each answer, and says so: there is nothing to reuse, and no race."
     }
     guard let timeout, let hold else {
-      let line = "\(result.target) has no idle limit that was seen: none within \(Display.duration(survived))."
+      let line =
+        "\(result.target) has no idle limit that was seen: none within \(Display.duration(survived))." + limitText
       let advertised = result.observations.compactMap(\.advertisedTimeout).max()
       guard let advertised, .seconds(Int64(advertised)) + .seconds(2) > survived else { return line }
       return line + " It announces \(advertised) s: wait longer than that (--max-wait)."
     }
     return "\(result.target) closes idle connections after \(Display.duration(timeout)) +-\(Display.duration(error)); "
-      + "a proxy may hold them for at most " + ink.bold(Display.duration(hold)) + "."
+      + (canHold
+        ? "a proxy may hold them for at most " + ink.bold(Display.duration(hold)) + "."
+        : "no proxy should hold them: no time is safely below that.") + limitText
+  }
+
+  private var limitText: String {
+    guard let limit = result.unannouncedRequestLimit else { return "" }
+    return " It also closes after \(Display.count(limit, "request")) without announcing it (no Connection: close): "
+      + "a proxy that sends another at once loses it."
   }
 }

@@ -13,6 +13,10 @@ package struct ServerStatistics: Sendable {
   package var answered = 0
   package var reused = 0
   package var findings: [FindingKind: Int] = [:]
+  /// Statuses of its answers, where they can be read.
+  package var statuses: [Int: Int] = [:]
+  /// Addresses that it has in captures of other places (NAT).
+  package var otherNames: [Endpoint] = []
   /// Idle ages at which the server closed or reset of its own accord.
   package var serverCloses = AgeHistogram()
   package var serverCloseAges: [Nanoseconds] = []
@@ -28,7 +32,6 @@ package struct ServerStatistics: Sendable {
   package var roundTrip: Nanoseconds?
   /// Requests and findings of the race family by hour since 1970.
   package var hours: [Int64: (requests: Int, failures: Int)] = [:]
-  package var durations: [Nanoseconds] = []
   package var vantages: [Vantage: Int] = [:]
   /// How a client chose among several idle connections: the one used last, the one used first, another.
   package var choices = (newest: 0, oldest: 0, other: 0)
@@ -88,6 +91,7 @@ package struct ServerStatistics: Sendable {
 
   mutating func exchangeCompleted(_ exchange: Exchange, client: Endpoint, connection: Int) {
     answered += 1
+    if let status = exchange.status { statuses[status, default: 0] += 1 }
     if exchange.reuseCount > 0 { survived = max(survived ?? .zero, exchange.idleAge) }
     if let timeout = exchange.advertisedTimeout { advertisedTimeout = timeout }
     guard idle[client.address] != nil || idle.count < 256 else { return }
@@ -116,6 +120,14 @@ package struct ServerStatistics: Sendable {
       if clientCloseAges.count < ServerStatistics.maximumSamples { clientCloseAges.append(age) }
     case .announced, .busy, .unused, .notEstablished, .open, .tunnel, .disowned: break
     }
+  }
+
+  /// A finding that was counted as one kind is of another.
+  mutating func change(_ kind: FindingKind, to other: FindingKind) {
+    guard kind != other else { return }
+    findings[kind, default: 1] -= 1
+    if findings[kind] == 0 { findings[kind] = nil }
+    findings[other, default: 0] += 1
   }
 
   mutating func noteFailure(at time: Instant) {
@@ -171,6 +183,13 @@ extension Connection {
       return .clientIdle(age: leave.idleAge)
     }
     if synAck == nil, syn != nil, serverStream.segments == 0, clientStream.segments == 0 { return .notEstablished }
+    if let words = turns.pending.lazy.compactMap(\.crossingWords).first, let before = words.activityBefore,
+      serverEnding != nil
+    {
+      // Where a request crossed its farewell, that is when it gave the connection up.
+      return .serverIdle(age: max(.zero, words.first.time.since(before)), isReset: serverEnding?.isReset ?? false)
+    }
+    if let age = turns.goAways.first?.idleAge, age >= Judge.idling { return .serverIdle(age: age, isReset: false) }
     if let serverEnding, isServerFirst {
       // What had not reached the server when it closed was not outstanding for it.
       let crossing = turns.pending.first { $0.start >= (serverEnding.mark.acknowledges ?? .max) }
@@ -186,6 +205,7 @@ extension Connection {
       if serverEnding.isReset, serverEnding.mark.acknowledges == nil { return .disowned }
       guard serverEnding.answered > 0 || turns.speech != .http1 && turns.exchangesStarted > 0 else { return .unused }
       var since = serverEnding.lastActivity
+      if let crossing, !crossing.idleAgeIsKnown { return .unused }
       if let crossing, crossing.first.time <= serverEnding.mark.time {
         since = Instant(nanoseconds: crossing.first.time.nanoseconds - crossing.idleAge.count)
       }

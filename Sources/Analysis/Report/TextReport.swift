@@ -13,6 +13,7 @@ package struct TextReport {
   /// Whether it was the race, in one line.
   package var answer: String {
     let races = report.races
+    if let obstacle = report.obstacle { return ink.yellow("\(obstacle.lead): ") + obstacle.text }
     let requests = report.counts.requests
     if races > 0 {
       let proved = report.findings.filter { $0.finding.kind.isRace && $0.finding.confidence == .proved }.count
@@ -43,11 +44,16 @@ package struct TextReport {
       return ink.yellow("Nothing found in what could be read: ")
         + "every one of \(Display.count(requests, "request")) was answered or is still under way, but the capture is damaged."
     }
+    if report.unexplainedGatewayAnswers > 0 {
+      return ink.yellow("Not in this capture: ")
+        + "every one of \(Display.count(requests, "request")) was answered or is still under way, "
+        + "\(report.unexplainedGatewayAnswers) of them by a proxy whose own server had failed it."
+    }
     return ink.green("No: ") + "every one of \(Display.count(requests, "request")) was answered or is still under way."
   }
 
   package func summary() -> String {
-    var lines = [answer, ""]
+    var lines = [answer] + report.gatewayLines.map { ink.yellow($0 + ".") } + [""]
     lines += findingLines()
     lines += serverLines()
     lines += sampleLines()
@@ -119,7 +125,7 @@ package struct TextReport {
       lines.append(
         ink.bold("server \(server.server)") + "  " + Display.count(server.connections, "connection") + ", "
           + Display.count(server.requests, "request") + ", \(server.reused) reused"
-          + (server.failures > 0 ? ", " + ink.red("\(server.failures) lost to reuse") : ""))
+          + statusText(server) + (server.failures > 0 ? ", " + ink.red("\(server.failures) lost to reuse") : ""))
       if let estimate = server.estimate {
         let range =
           estimate.earliest == estimate.latest
@@ -152,6 +158,14 @@ package struct TextReport {
     return lines
   }
 
+  private func statusText(_ server: ServerStatistics) -> String {
+    let names =
+      server.otherNames.isEmpty ? "" : ", also seen as " + server.otherNames.map(\.description).joined(separator: ", ")
+    let statuses = server.statuses.sorted { $0.key < $1.key }
+    guard statuses.contains(where: { $0.key >= 300 }) else { return names }
+    return ", answers " + statuses.map { "\($0.value) x \($0.key)" }.joined(separator: ", ") + names
+  }
+
   private func poolLines(_ server: ServerStatistics) -> [String] {
     var lines: [String] = []
     let choices = server.choices
@@ -161,6 +175,11 @@ package struct TextReport {
         choices.newest * 10 >= total * 8
         ? "the one used last (LIFO)" : choices.oldest * 10 >= total * 8 ? "the one used first (FIFO)" : "no fixed one"
       lines.append("    clients reuse, of several idle connections, \(order)")
+    }
+    if server.serverResets > 0 {
+      lines.append(
+        "    resets idle connections: \(server.serverResets) times. A client that writes on one afterwards is told so by its own "
+          + "kernel, and no packet shows it")
     }
     let stale = server.findings[.staleReuse] ?? 0
     if stale > 0 {
@@ -205,17 +224,12 @@ package struct TextReport {
     note(counts.keepAliveProbes, "keep-alive probes")
     note(counts.zeroWindows, "zero windows")
     note(Int(clamping: counts.missingBytes), "bytes of streams not captured")
-    note(counts.fragments, "IP fragments, not judged")
-    note(counts.cut, "packets cut within their headers")
-    note(counts.malformed, "malformed packets")
     note(counts.givenUp, "connections given up (too many at once)")
     note(counts.unfinished, "requests still under way at the end")
     note(report.findingsDropped, "findings counted without evidence")
     if !notes.isEmpty { lines.append(ink.faint(notes.joined(separator: ", ") + ".")) }
-    if !counts.unknownLinks.isEmpty {
-      let links = counts.unknownLinks.sorted().map(String.init).joined(separator: ", ")
-      lines.append(ink.yellow("link types not understood: \(links)"))
-    }
+    for text in report.unreadTexts { lines.append(ink.yellow("not read: \(text)")) }
+    if let text = report.oneDirectionText { lines.append(ink.yellow(text)) }
     for file in report.files {
       if let problem = file.problem { lines.append(ink.yellow("\(file.name): \(problem)")) }
       if let dropped = file.dropped, dropped > 0 {

@@ -49,12 +49,13 @@ package struct TimeoutEstimate: Equatable, Sendable {
     recommendedHold = TimeoutEstimate.hold(below: min(first, lower), roundTrip: roundTrip ?? .zero)
   }
 
-  /// Four fifths of the timeout, and a second and two round trips below it, whichever is less; rounded down to a tenth of a
-  /// second.
+  /// Four fifths of the timeout, or a second and two round trips below it, whichever is less, but of a short timeout a quarter;
+  /// rounded down to a tenth of a second, below a second to a hundredth.
   package static func hold(below timeout: Nanoseconds, roundTrip: Nanoseconds) -> Nanoseconds {
     let fifth = Nanoseconds(timeout.count / 5 * 4)
     let second = timeout - .seconds(1) - roundTrip * 2
     let hold = max(.zero, min(fifth, max(second, timeout / 4)))
-    return Nanoseconds(hold.count / 100_000_000 * 100_000_000)
+    let step: Int64 = hold < .seconds(1) ? 10_000_000 : 100_000_000
+    return Nanoseconds(hold.count / step * step)
   }
 }

@@ -24,6 +24,10 @@ package final class Connection {
   /// How long a hole in the capture may wait to be filled by a late packet.
   private static let patience = Nanoseconds.milliseconds(20)
   private static let patienceInSegments = 8
+  /// Beyond this a number is not of the connection any more, once that has ended.
+  private static let farthest: Int64 = 16 << 20
+  /// How far behind what was acknowledged the number of a reset may be, and the least that it may be ahead of it.
+  private static let resetReach = (behind: Int64(1 << 20), ahead: Int64(65_536), aheadUnscaled: Int64(1 << 20))
 
   /// Number of the connection in the capture, from 0, as Wireshark counts TCP streams.
   package let number: Int
@@ -92,7 +96,7 @@ package final class Connection {
 
   /// Whether this SYN begins another connection on the same pair of ports.
   func isReused(by segment: TCPSegment) -> Bool {
-    guard segment.flags.contains(.syn) else { return false }
+    guard segment.flags.contains(.syn) else { return isLeftover(before: segment) }
     let isFromClient = segment.source == client
     let stream = isFromClient ? clientStream : serverStream
     guard !segment.flags.contains(.ack) else {
@@ -101,6 +105,16 @@ package final class Connection {
     }
     if !isFromClient { return true }
     return !stream.startWasSeen || stream.base != segment.sequence &+ 1
+  }
+
+  /// Data behind the end of a connection, far from its numbers, or behind nothing but a reset: another connection, whose
+  /// handshake the capture does not hold.
+  private func isLeftover(before segment: TCPSegment) -> Bool {
+    guard closedAt != nil, segment.wireCount > 0, !segment.flags.contains(.rst) else { return false }
+    if !startWasSeen, clientStream.segments == 0, serverStream.segments == 0 { return true }
+    let own = segment.source == client ? clientStream : serverStream
+    guard let offset = own.offset(ofSequence: segment.sequence) else { return false }
+    return abs(offset - max(own.highest, own.reached)) > Connection.farthest
   }
 
   func take(
@@ -116,7 +130,8 @@ package final class Connection {
       segment.flags.contains(.ack) ? stream(side.other).offset(ofSequence: segment.acknowledgement) : nil
     let mark = Mark(
       frame: frame, time: time, acknowledges: acknowledges, hops: segment.hops,
-      identification: segment.identification)
+      identification: segment.identification, hasTimestamp: segment.hasTimestamp)
+    noteSender(segment, side)
     noteHandshake(segment, mark: mark, from: side)
     if side == .client { lastSegment.ofClient = mark } else { lastSegment.ofServer = mark }
     // The SYN takes a number of its own: what it carries (TCP Fast Open, RFC 7413) begins behind that.
@@ -221,10 +236,40 @@ package final class Connection {
     }
   }
 
+  private func noteSender(_ segment: TCPSegment, _ side: Side) {
+    guard !segment.flags.contains(.rst) else { return }
+    func note(_ stream: inout SegmentStream) {
+      stream.lastHops = segment.hops
+      if segment.hasTimestamp { stream.timestamped.with += 1 } else { stream.timestamped.without += 1 }
+      if segment.flags.contains(.syn) {
+        stream.windowScale = segment.windowScale ?? 0
+        stream.window = Int64(segment.window)
+      } else {
+        stream.window = Int64(segment.window) << Int64(stream.windowScale ?? 0)
+      }
+    }
+    if side == .client { note(&clientStream) } else { note(&serverStream) }
+  }
+
+  /// Whether a reset can be of this connection: its numbers are near to those that were sent. A receiver takes no other (RFC 9293
+  /// section 3.10.7.4); what is behind can be the answer to something older.
+  private func isPossible(_ reset: Reset, from side: Side) -> Bool {
+    let (own, peer) = (stream(side), stream(side.other))
+    if let acknowledges = reset.mark.acknowledges, acknowledges < 0, peer.startWasSeen { return false }
+    guard own.isAnchored else { return true }
+    let sent = max(own.highest, own.reached, own.acknowledged, (own.finOffset ?? -1) + 1)
+    let least = peer.windowScale == nil ? Connection.resetReach.aheadUnscaled : Connection.resetReach.ahead
+    let lowest =
+      own.startWasSeen
+      ? max(-1, own.acknowledged - Connection.resetReach.behind) : own.acknowledged - Connection.resetReach.behind
+    return reset.offset <= sent + max(peer.window, least) && reset.offset >= lowest
+  }
+
   private func noteEnding(isReset: Bool, mark: Mark, of side: Side) {
     if side == .server, serverEnding == nil { turns.serverEnded(at: mark.time) }
     let ending = Ending(
-      isReset: isReset, mark: mark, lastActivity: turns.lastActivity, answered: turns.exchangesAnswered,
+      isReset: isReset, mark: mark, lastActivity: turns.activityIsUncertain ? nil : turns.lastActivity,
+      answered: turns.exchangesAnswered,
       unanswered: turns.pending.count, wasAnnounced: turns.closeAnnounced != nil)
     if side == .client {
       clientEnding = clientEnding ?? ending
@@ -234,6 +279,7 @@ package final class Connection {
   }
 
   private func noteReset(_ reset: Reset, from side: Side) {
+    guard isPossible(reset, from: side) else { return }
     noteEnding(isReset: true, mark: reset.mark, of: side)
     if closedAt == nil { closedAt = reset.mark.time }
     if side == .client {

@@ -18,6 +18,8 @@ package struct Mark: Equatable, Sendable, BitwiseCopyable {
   package var identification: UInt16
   /// The sender had already shown that it was further: this is a repetition, or came out of order.
   package var isLate = false
+  /// Its segment carries the time stamp option.
+  package var hasTimestamp = false
 }
 
 /// A reset, with the numbers that tell what caused it.

@@ -45,7 +45,14 @@ package struct SegmentStream: Sendable {
   package var keepAliveProbes = 0
   package var zeroWindows = 0
   package var lastPayload: Mark?
+  /// Hops of its first segment, and of the last one that was no reset: a proxy may answer the handshake in the server's name.
   package var hops: UInt8 = 0
+  package var lastHops: UInt8 = 0
+  /// Segments with and without time stamps, resets not counted.
+  package var timestamped = (with: 0, without: 0)
+  /// What the sender last said that it can take, in bytes; its scale is known where its SYN was seen.
+  var window: Int64 = 0
+  var windowScale: UInt8?
   var held: [Held] = []
   var heldBytes = 0
   private var lastSequence: UInt32 = 0
@@ -54,6 +61,14 @@ package struct SegmentStream: Sendable {
   private var lastTime = Instant(nanoseconds: 0)
 
   var isAnchored: Bool { base != nil }
+
+  /// Every segment of it, resets aside, carries time stamps (RFC 7323 section 3.2).
+  package var usesTimestamps: Bool { timestamped.with > 0 && timestamped.without == 0 }
+
+  /// The number on the wire of an offset, the same wherever the connection is captured; nil when no number is known.
+  package func sequence(ofOffset offset: Int64) -> UInt32? {
+    base.map { $0 &+ UInt32(truncatingIfNeeded: offset) }
+  }
 
   /// The end of everything that the capture can account for, the FIN included.
   var accountedEnd: Int64 {

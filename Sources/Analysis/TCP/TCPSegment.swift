@@ -28,103 +28,15 @@ package struct TCPSegment: Sendable, BitwiseCopyable {
   package var wireCount: Int
   /// Value of the time stamp option; 0 when there is none.
   package var timestamp: UInt32
+  package var hasTimestamp = false
+  /// Shift of the window that the sender of a SYN announces (RFC 7323); nil when it has none.
+  package var windowScale: UInt8?
   package var maximumSegmentSize: UInt16
 }
 
-/// What became of a packet that was read.
-package enum PacketContent: Sendable {
-  case segment(TCPSegment)
-  /// A fragment of an IP packet that carries TCP: its segment cannot be seen as a whole.
-  case fragment
-  /// Cut by the capture within its headers.
-  case cut
-  /// Contradicts itself: lengths that do not fit.
-  case malformed
-  /// Not TCP over IP, or a link layer that is not known.
-  case other
-}
-
 extension PacketContent {
-  /// IPv6 extension headers that are followed at most.
-  private static let maximumExtensions = 16
-  private static let tcp: UInt8 = 6
-
-  /// Finds the TCP segment in a packet.
-  package init(_ bytes: RawSpan, packet: CapturePacket) {
-    guard let start = packet.link.offsetOfInternetHeader(in: bytes) else {
-      self = .other
-      return
-    }
-    guard start < bytes.byteCount else {
-      self = .cut
-      return
-    }
-    let uncaptured = packet.wireLength - bytes.byteCount
-    switch bytes.byte(at: start) >> 4 {
-    case 4: self = PacketContent.internet4(bytes, start: start, uncaptured: uncaptured)
-    case 6: self = PacketContent.internet6(bytes, start: start, uncaptured: uncaptured)
-    default: self = .other
-    }
-  }
-
-  private static func internet4(_ bytes: RawSpan, start: Int, uncaptured: Int) -> PacketContent {
-    guard start + 20 <= bytes.byteCount else { return .cut }
-    let headerLength = Int(bytes.byte(at: start) & 15) * 4
-    guard headerLength >= 20 else { return .malformed }
-    guard bytes.byte(at: start + 9) == tcp else { return .other }
-    let fragment = bytes.number16(at: start + 6)
-    guard fragment & 0x3fff == 0 else { return .fragment }
-    let available = bytes.byteCount - start + uncaptured
-    var total = Int(bytes.number16(at: start + 2))
-    // A network card that segments for the kernel gets packets above 64 KiB whose length field is zero.
-    if total == 0 { total = available }
-    guard total >= headerLength, total <= available else { return total < headerLength ? .malformed : .cut }
-    return segment(
-      bytes, start: start + headerLength, count: total - headerLength,
-      source: NetworkAddress(ipv4: bytes.number32(at: start + 12)),
-      destination: NetworkAddress(ipv4: bytes.number32(at: start + 16)),
-      hops: bytes.byte(at: start + 8), identification: bytes.number16(at: start + 4))
-  }
-
-  private static func internet6(_ bytes: RawSpan, start: Int, uncaptured: Int) -> PacketContent {
-    guard start + 40 <= bytes.byteCount else { return .cut }
-    let available = bytes.byteCount - start - 40 + uncaptured
-    var total = Int(bytes.number16(at: start + 4))
-    if total == 0 { total = available }
-    guard total <= available else { return .cut }
-    var next = bytes.byte(at: start + 6)
-    var position = start + 40
-    let end = position + total
-    for _ in 0..<maximumExtensions {
-      switch next {
-      case tcp:
-        return segment(
-          bytes, start: position, count: end - position,
-          source: NetworkAddress(high: bytes.number64(at: start + 8), low: bytes.number64(at: start + 16)),
-          destination: NetworkAddress(high: bytes.number64(at: start + 24), low: bytes.number64(at: start + 32)),
-          hops: bytes.byte(at: start + 7), identification: 0)
-      case 0, 43, 60, 135:
-        guard position + 8 <= bytes.byteCount else { return .cut }
-        next = bytes.byte(at: position)
-        position += (Int(bytes.byte(at: position + 1)) + 1) * 8
-      case 51:
-        guard position + 8 <= bytes.byteCount else { return .cut }
-        next = bytes.byte(at: position)
-        position += (Int(bytes.byte(at: position + 1)) + 2) * 4
-      case 44:
-        guard position + 8 <= bytes.byteCount else { return .cut }
-        next = bytes.byte(at: position)
-        // An atomic fragment (RFC 6946) is whole.
-        guard bytes.number16(at: position + 2) & 0xfff9 == 0 else { return next == tcp ? .fragment : .other }
-        position += 8
-      default: return .other
-      }
-      guard position <= end else { return .malformed }
-    }
-    return .malformed
-  }
-
-  private static func segment(
+  /// Reads the TCP header at `start`, in front of `count` bytes of header and payload that were on the wire.
+  static func segment(
     _ bytes: RawSpan, start: Int, count: Int, source: NetworkAddress, destination: NetworkAddress, hops: UInt8,
     identification: UInt16
   ) -> PacketContent {
@@ -158,7 +70,11 @@ extension PacketContent {
       guard position + 1 < end else { return }
       let length = Int(bytes.byte(at: position + 1))
       guard length >= 2, position + length <= end else { return }
-      if kind == 8, length == 10 { segment.timestamp = bytes.number32(at: position + 2) }
+      if kind == 8, length == 10 {
+        segment.timestamp = bytes.number32(at: position + 2)
+        segment.hasTimestamp = true
+      }
+      if kind == 3, length == 3 { segment.windowScale = min(14, bytes.byte(at: position + 2)) }
       if kind == 2, length == 4 { segment.maximumSegmentSize = bytes.number16(at: position + 2) }
       position += length
     }

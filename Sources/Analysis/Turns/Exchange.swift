@@ -23,6 +23,8 @@ package struct Exchange: Sendable {
   package var mostAcknowledged: Int64?
   /// Time since the last payload on the connection; since the handshake for the first exchange.
   package var idleAge: Nanoseconds
+  /// Nothing is missing in the capture between that and the request.
+  package var idleAgeIsKnown = true
   /// Answered exchanges before it on this connection; counts what the capture shows.
   package var reuseCount: Int
   /// When the server's acknowledgement covered its first byte.
@@ -58,12 +60,23 @@ package struct Exchange: Sendable {
   package var isRequest = true
   /// Whether its records could be control frames of HTTP/2 in TLS just as well as a request.
   package var mayBeControl = false
+  /// HTTP/2: its stream, and how that was reset.
+  package var stream: UInt32 = 0
+  package var streamReset: StreamReset?
+  /// TLS: what came from the server behind it is so small that it may hold nothing but control frames of HTTP/2.
+  package var smallAnswer: Mark?
+  /// What came first behind it, where that is no answer but why the server closes: the connection was idle.
+  package var idleFarewell: String?
+  /// TLS: it was sent behind what an answer answers, without a wait: another request, or the rest of the same.
+  package var isRemainder = false
   /// Its last bytes are those with which clients of some protocol take their leave; no answer is owed to them.
   package var isFarewell = false
   /// Segments that brought something new of it.
   package var pieces = 0
   /// An interim response (1xx) came.
   package var interim: Mark?
+  /// The bytes right before it are missing in the capture: it may be the rest of another request.
+  package var beginsBehindHole = false
   /// Bytes that the client sent before it, that were received, and never answered: a message to which no answer is owed, or
   /// this one's beginning.
   package var unansweredBefore: Int64 = 0
@@ -73,11 +86,23 @@ package struct Exchange: Sendable {
   /// The client says goodbye, and asks nothing.
   package var isLeave: Bool { isFarewell || !isRequest || mayBeControl }
 
+  /// The client itself withdrew it (RST_STREAM).
+  package var isCancelled: Bool { streamReset?.side == .client }
+
+  /// What the server had begun to say before it received a byte of this, and the client had not taken when it sent this: why the
+  /// server closes, mostly.
+  package var crossingWords: UnaskedAnswer? {
+    guard let unasked, unasked.acknowledges <= start, (leastAcknowledged ?? .max) < unasked.end else { return nil }
+    return unasked
+  }
+
   package var label: String {
     switch speech {
     case .http1: method.isEmpty ? "a request" : target.isEmpty ? method : "\(method) \(target)"
     case .tls: "a request over TLS (\(end - start) bytes)"
-    case .http2: "an HTTP/2 turn (\(end - start) bytes)"
+    case .http2:
+      stream == 0
+        ? "an HTTP/2 turn (\(end - start) bytes)" : "an HTTP/2 request (stream \(stream), \(end - start) bytes)"
     case .other, .undecided: "a turn of \(end - start) bytes"
     }
   }
@@ -95,6 +120,25 @@ package struct UnaskedAnswer: Sendable {
   package var speech: Speech
   /// The most that any of its segments acknowledges of the client's stream.
   package var acknowledges: Int64
+  /// The last payload before it that was part of an exchange.
+  package var activityBefore: Instant?
+  /// TLS: an alert.
+  package var isAlert = false
+  /// TLS: a record of the size of a GOAWAY.
+  package var goAway = Likeness.none
+
+  package var mayBeGoAway: Bool { goAway > .none }
+
+  /// How like a GOAWAY of HTTP/2 a record is.
+  package enum Likeness: UInt8, Comparable, Sendable {
+    case none
+    /// As one with debug data.
+    case possible
+    /// As one without.
+    case exact
+
+    package static func < (one: Likeness, other: Likeness) -> Bool { one.rawValue < other.rawValue }
+  }
 }
 
 /// What a connection's turns tell to whoever counts.

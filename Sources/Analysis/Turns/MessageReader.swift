@@ -184,7 +184,7 @@ struct MessageReader: Sendable {
       return true
     }
     // Spaces behind the length are an old habit of servers, and mean nothing to anybody.
-    if !inExtension, byte != 0x20, byte != UInt8(ascii: ";"), byte != 0x0d { note(.chunkSizeMalformed) }
+    if !inExtension, byte != 0x20, byte != 0x09, byte != UInt8(ascii: ";"), byte != 0x0d { note(.chunkSizeMalformed) }
     state = .chunkLength(value: value, digits: digits, inExtension: true, afterReturn: byte == 0x0d)
     return true
   }

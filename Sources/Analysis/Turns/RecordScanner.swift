@@ -1,20 +1,14 @@
 import Core
 
-/// Finds the record boundaries of TLS or the frame boundaries of HTTP/2 in one direction, without reading the content.
+/// Finds the record boundaries of TLS in one direction (RFC 8446 section 5.1: type, version, length), without reading the content.
 struct RecordScanner: Sendable {
-  enum Kind: Sendable {
-    /// RFC 8446 section 5.1: type, version, length.
-    case tls
-    /// RFC 9113 section 4.1: length, type, flags, stream.
-    case http2
-  }
-
   struct Record: Sendable {
     var type: UInt8
     var length: Int
+    /// Where its head begins, counted from the first of the bytes that were read with it; below zero when before them.
+    var start: Int
   }
 
-  private var kind: Kind
   private var header: [UInt8] = []
   private var remaining: Int64
   /// Bytes are missing, or a header cannot be: boundaries are not known any more.
@@ -24,8 +18,7 @@ struct RecordScanner: Sendable {
   /// The next byte belongs to a record whose header was seen.
   var isInside: Bool { remaining > 0 && records > 0 }
 
-  init(_ kind: Kind, skipping preface: Int64 = 0) {
-    self.kind = kind
+  init(skipping preface: Int64 = 0) {
     remaining = preface
   }
 
@@ -45,24 +38,15 @@ struct RecordScanner: Sendable {
       }
       header.append(bytes.byte(at: index))
       index += 1
-      switch kind {
-      case .tls:
-        guard header.count == 5 else { continue }
-        let record = Record(type: header[0], length: Int(header[3]) << 8 | Int(header[4]))
-        guard (20...24).contains(record.type), header[1] == 3, record.length <= 18_432 else {
-          isLost = true
-          return
-        }
-        remaining = Int64(record.length)
-        records += 1
-        body(record)
-      case .http2:
-        guard header.count == 9 else { continue }
-        let record = Record(type: header[3], length: Int(header[0]) << 16 | Int(header[1]) << 8 | Int(header[2]))
-        remaining = Int64(record.length)
-        records += 1
-        body(record)
+      guard header.count == 5 else { continue }
+      let record = Record(type: header[0], length: Int(header[3]) << 8 | Int(header[4]), start: index - 5)
+      guard (20...24).contains(record.type), header[1] == 3, record.length <= 18_432 else {
+        isLost = true
+        return
       }
+      remaining = Int64(record.length)
+      records += 1
+      body(record)
       header.removeAll(keepingCapacity: true)
     }
   }

@@ -14,7 +14,7 @@ extension Speech {
   /// The protocol that a client's first bytes show; nil when there are too few to tell.
   static func ofClient(_ bytes: RawSpan) -> Speech? {
     guard bytes.byteCount >= 3 else { return nil }
-    if looksLikeRecord(bytes) { return .tls }
+    if looksLikeRecord(bytes) || lengthOfOldHello(bytes) > 0 { return .tls }
     if bytes.byteCount >= 14, startsWith(bytes, "PRI * HTTP/2.0") { return .http2 }
     return startsWithMethod(bytes) ? .http1 : .other
   }

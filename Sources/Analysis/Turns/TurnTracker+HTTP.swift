@@ -180,7 +180,8 @@ extension TurnTracker {
       }
       return
     }
-    guard received <= answeredThrough, startWasSeen || exchangesStarted > 0 else {
+    let isFromStart = startWasSeen && !handshakeMayBeMissed
+    guard received <= answeredThrough, isFromStart || exchangesStarted > 0 else {
       currentAnswersUnseen = true
       return
     }

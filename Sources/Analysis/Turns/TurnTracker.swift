@@ -20,6 +20,9 @@ package struct TurnTracker: Sendable {
   package internal(set) var exchangesAnswered = 0
   /// As ``exchangesAnswered``, handshakes and settings not counted.
   package internal(set) var requestsAnswered = 0
+  /// Requests that were told of, and those among them on a connection that had answered before.
+  package private(set) var requestsStarted = 0
+  package private(set) var requestsReused = 0
   /// The last payload of either side that was part of an exchange; at first the end of the handshake.
   package internal(set) var lastActivity: Instant?
   /// Set when a message announced that the connection will be closed.
@@ -35,9 +38,20 @@ package struct TurnTracker: Sendable {
   var startWasSeen = false
   var clientReader = MessageReader()
   var serverReader = MessageReader()
+  /// HTTP/2 in the clear; nil when its frames cannot be followed.
+  var frames: (client: FrameReader, server: FrameReader)?
+  var lastClientStream: UInt32 = 0
+  /// What the server said of its going, the first few.
+  package internal(set) var goAways: [GoAway] = []
   var clientRecords: RecordScanner?
   var serverRecords: RecordScanner?
   var handshake = HandshakeWatch()
+  /// Turns that were answered before TLS began: of STARTTLS.
+  var turnsBeforeTLS = (all: 0, requests: 0)
+  private(set) var serverHasEnded = false
+  /// TLS: where the records of the last turn begin that ask something, for telling which of them an answer belongs to.
+  var askedAt: [(offset: Int64, mark: Mark)] = []
+  static let maximumAsked = 64
   /// Bytes of the client are missing, which can have been its handshake.
   var handshakeMayBeMissed = false
   /// The message that the server is sending answers nothing that was asked.
@@ -52,9 +66,16 @@ package struct TurnTracker: Sendable {
   private var preface = ProxyPreface()
   /// What the server began to say after a long silence, when nothing was to be answered: the end of a slow answer, or a
   /// farewell.
+  /// Bytes are missing since the last payload that was seen: how long the connection was idle is not known.
+  var activityIsUncertain = false
+  /// The end of the last bytes of the client that are missing.
+  private var clientHoleEnd: Int64?
   private var late: (start: Instant, activityBefore: Instant, count: Int)?
 
   init() {}
+
+  /// TLS: the client offered HTTP/2, in which many requests are under way at once.
+  package var offersHTTP2: Bool { speech == .tls && handshake.offersHTTP2 }
 
   /// What it holds besides itself, roughly, in bytes.
   var footprint: Int {
@@ -105,11 +126,11 @@ package struct TurnTracker: Sendable {
   }
 
   private static let silence = Nanoseconds.seconds(1)
-  private static let farewellTime = Nanoseconds.milliseconds(50)
+  static let farewellTime = Nanoseconds.milliseconds(50)
   private static let maximumFarewell = 512
 
   private mutating func noteLateness(_ count: Int, at time: Instant) {
-    if late != nil, let known = late, time.since(known.start) < TurnTracker.farewellTime {
+    if let known = late, time.since(known.start) < TurnTracker.farewellTime {
       late = (known.start, known.activityBefore, known.count + count)
     } else if let lastActivity, time.since(lastActivity) >= TurnTracker.silence,
       pending.first.map({ $0.answerFirst != nil }) ?? true
@@ -123,6 +144,13 @@ package struct TurnTracker: Sendable {
   /// The server closed or reset. A few bytes that it said just before, after a silence, were its farewell (GOAWAY, an error
   /// about a time limit): the connection had been idle all the while.
   mutating func serverEnded(at time: Instant) {
+    serverHasEnded = true
+    for index in pending.indices {
+      guard let words = pending[index].unasked, words.end - words.start <= Int64(TurnTracker.maximumFarewell),
+        time.since(words.last.time) <= TurnTracker.farewellTime, let before = words.activityBefore
+      else { continue }
+      pending[index].idleAge = max(.zero, pending[index].first.time.since(before))
+    }
     guard let late, speech != .http1, late.count <= TurnTracker.maximumFarewell,
       time.since(late.start) <= TurnTracker.farewellTime, let lastActivity, lastActivity >= late.start
     else { return }
@@ -133,14 +161,17 @@ package struct TurnTracker: Sendable {
     _ bytes: RawSpan, at offset: Int64, from side: Side, mark: Mark, events: inout [TurnEvent]
   ) {
     decideSpeech(bytes, from: side)
+    defer { activityIsUncertain = false }
     if side == .client { late = nil } else if speech != .http1 { noteLateness(bytes.byteCount, at: mark.time) }
     switch (speech, side) {
     case (.http1, .client): readRequests(bytes, at: offset, mark: mark, events: &events)
     case (.http1, .server): readAnswers(bytes, at: offset, mark: mark, events: &events)
+    case (.http2, .client) where frames != nil: readStreams(bytes, at: offset, mark: mark, events: &events)
+    case (.http2, .server) where frames != nil: readStreamAnswers(bytes, at: offset, mark: mark, events: &events)
     case (.tls, .client), (.http2, .client), (.other, .client), (.undecided, .client):
       readTurn(bytes, count: Int64(bytes.byteCount), at: offset, mark: mark, events: &events)
     case (.tls, .server), (.http2, .server), (.other, .server), (.undecided, .server):
-      readTurnAnswer(bytes, count: Int64(bytes.byteCount), at: offset, mark: mark)
+      readTurnAnswer(bytes, count: Int64(bytes.byteCount), at: offset, mark: mark, events: &events)
     }
   }
 
@@ -151,6 +182,12 @@ package struct TurnTracker: Sendable {
     _ count: Int64, at offset: Int64, from side: Side, mark: Mark, isCut: Bool, events: inout [TurnEvent]
   ) {
     if side == .client, !handshake.isFinished { handshakeMayBeMissed = true }
+    if !isCut { activityIsUncertain = true }
+    if !isCut, side == .client { clientHoleEnd = offset + count }
+    if frames != nil {
+      skippedInFrames(count, at: offset, from: side, mark: mark, isCut: isCut, events: &events)
+      return
+    }
     guard speech == .http1 else {
       skippedInTurn(count, at: offset, from: side, mark: mark, isCut: isCut, events: &events)
       return
@@ -172,29 +209,46 @@ package struct TurnTracker: Sendable {
       } else {
         speech = Speech.startsWithResponse(bytes) ? .http1 : Speech.looksLikeRecord(bytes) ? .tls : .other
       }
-      if speech == .tls {
-        (clientRecords, serverRecords) = (RecordScanner(.tls), RecordScanner(.tls))
-        if side == .client { handshake.offersHTTP2 = Speech.contains(bytes, "\u{2}h2") }
+      if speech == .other, FrameReader.looksLikeFrames(bytes), !startWasSeen || side == .server && isSettings(bytes) {
+        speech = .http2
       }
-      if speech == .http2 {
-        (clientRecords, serverRecords) = (RecordScanner(.http2, skipping: 24), RecordScanner(.http2))
-      }
+      // Of a request that goes on only the rest may come.
+      if speech == .http1, side == .server, !startWasSeen || handshakeMayBeMissed { clientReader.state = .lost }
+      if speech == .tls { beginRecords(skipping: side == .client ? Speech.lengthOfOldHello(bytes) : 0) }
+      if speech == .http2 { beginFrames(from: side, hasPreface: startWasSeen || Speech.startsWith(bytes, "PRI * ")) }
       if speech == .other, startWasSeen {
         foreign =
           side == .server
           ? .spoken(byUpstream: bytes) : Speech.startsWithArray(bytes) ? .redis : .spoken(byClient: bytes)
       }
-    case .other where !startWasSeen:
-      // The capture may have begun within a message: the next one tells.
+    case .other where side == .client && Speech.isClientHello(bytes) && !isTunnel:
+      // STARTTLS, the SSLRequest of databases, or a proxy's words before it: from here on it is TLS.
+      speech = .tls
+      pending.removeAll()
+      unasked = nil
+      beginRecords(skipping: 0)
+    case .other where !startWasSeen || handshakeMayBeMissed:
+      // The capture may have begun within a message, or lost the beginning of one: the next one tells.
       let isHTTP = side == .client ? Speech.startsWithMethod(bytes) : Speech.startsWithResponse(bytes)
       guard isHTTP, !isTunnel else { return }
       speech = .http1
       clientReader.state = .lost
       serverReader.state = .lost
       pending.removeAll()
+      (exchangesStarted, exchangesAnswered, requestsAnswered) = (0, 0, 0)
+      unasked = nil
     case .other, .http1, .http2, .tls: break
     }
   }
+
+  private mutating func beginRecords(skipping count: Int64) {
+    (clientRecords, serverRecords) = (RecordScanner(skipping: count), RecordScanner())
+    handshake = HandshakeWatch()
+    turnsBeforeTLS = (exchangesAnswered, requestsAnswered)
+  }
+
+  /// SETTINGS, with which a server of HTTP/2 begins.
+  private func isSettings(_ bytes: RawSpan) -> Bool { bytes.byteCount >= 9 && bytes.byte(at: 3) == 4 }
 
   // MARK: - Exchanges of any kind
 
@@ -210,14 +264,24 @@ package struct TurnTracker: Sendable {
       return
     }
     exchangesStarted += 1
+    var exchange = newExchange(at: start, mark: mark)
+    if start < answeredThrough { exchange.hasHole = true }
+    exchange.isRequest = clientRecords == nil
+    pending.append(exchange)
+    if exchange.isRequest { tellStart(exchange, events: &events) }
+  }
+
+  /// An exchange that begins now, its number already counted.
+  mutating func newExchange(at start: Int64, mark: Mark) -> Exchange {
     var exchange = Exchange(
       number: exchangesStarted, speech: speech, start: start, end: start, first: mark,
       firstMayBeMissed: mark.isLate, lastSent: mark, idleAge: idleAge(at: mark.time),
       reuseCount: requestsAnswered)
+    exchange.idleAgeIsKnown = !activityIsUncertain
+    exchange.beginsBehindHole = start == clientHoleEnd
     exchange.leastAcknowledged = mark.acknowledges
     exchange.mostAcknowledged = mark.acknowledges
     exchange.afterCloseAnnounced = closeAnnounced
-    if start < answeredThrough { exchange.hasHole = true }
     if let (acknowledged, seen) = clientAcknowledged, acknowledged > start {
       exchange.delivered = seen
       exchange.firstMayBeMissed = true
@@ -225,15 +289,24 @@ package struct TurnTracker: Sendable {
     if let unasked, unasked.acknowledges <= start {
       exchange.unasked = unasked
       self.unasked = nil
+      // What crossed the request was no activity that the client could know of.
+      if let words = exchange.crossingWords, let before = words.activityBefore {
+        exchange.idleAge = max(.zero, mark.time.since(before))
+      }
     }
-    exchange.isRequest = clientRecords == nil
-    pending.append(exchange)
-    if exchange.isRequest { events.append(.requestStarted(exchange)) }
+    return exchange
   }
 
   private func idleAge(at time: Instant) -> Nanoseconds {
     guard let lastActivity else { return .zero }
     return max(.zero, time.since(lastActivity))
+  }
+
+  /// Tells of a request, and counts it.
+  mutating func tellStart(_ exchange: Exchange, events: inout [TurnEvent]) {
+    requestsStarted += 1
+    if exchange.reuseCount > 0 { requestsReused += 1 }
+    events.append(.requestStarted(exchange))
   }
 
   mutating func completeFirst(events: inout [TurnEvent]) {

@@ -24,6 +24,18 @@ package struct CaptureFinding: Sendable {
   package var reuseCount: Int
   /// From the request to what ended it.
   package var duration: Nanoseconds?
+  /// Its connection, and its first byte on the wire, as every place on the path shows them.
+  package var identity: ConnectionIdentity
+  var sequence: UInt32?
+  var requestLength: Int64
+  /// HTTP/2: its stream.
+  package var stream: UInt32
+  /// What a client was told by the proxy that sent this request.
+  package var gateway: GatewayAnswer?
+  /// What ended the connection was a reset of the server.
+  var restsOnReset: Bool
+  /// The server closed at once behind a request that came after idling: its timer can have fired in the same moment.
+  package var endedAtOnce = false
   package var ladder: [LadderStep]
   package var ladderOmitted: Int
   /// Offset of the request in the client's stream, and of the server's FIN in its own: for marking the ladder.

@@ -4,23 +4,10 @@ extension Judge {
   // MARK: - The server closed
 
   func judgeClose(_ exchange: Exchange, fin: Mark, at offset: Int64) -> CaptureFinding? {
-    let isDelivered = connection.clientStream.acknowledged > exchange.start
-    guard (fin.acknowledges ?? .max) <= exchange.start else {
-      if let clientEnd = connection.clientEnding, let serverEnd = connection.serverEnding,
-        !endedFirst(serverEnd, than: clientEnd)
-      {
-        return judgeDeparture(exchange, clientEnd)
-      }
-      guard (fin.acknowledges ?? 0) <= clientEnd else {
-        return inconclusive(
-          exchange, suspected: .closedWhileHandling,
-          missing: ["bytes or the FIN of the client, which the server's FIN acknowledges and the capture does not hold"]
-        )
-      }
-      return judgeHandling(exchange, ended: fin, isReset: false, confidence: .proved)
-    }
+    guard (fin.acknowledges ?? .max) <= exchange.start else { return judgeCoveringClose(exchange, fin) }
     if exchange.isFarewell { return nil }
-    let coveringReset = connection.serverStream.resets.first { ($0.mark.acknowledges ?? 0) > exchange.start }
+    let isDelivered = connection.clientStream.acknowledged > exchange.start
+    let coveringReset = resets(of: exchange).first { ($0.mark.acknowledges ?? 0) > exchange.start }
     var evidence = [
       item(
         fin,
@@ -56,22 +43,37 @@ extension Judge {
     }
     if isDelivered { evidence.append(deliveredItem(exchange)) }
     finding.evidence = evidence
-    addResets(to: &finding)
+    addResets(to: &finding, exchange)
     return wrap(finding, exchange: exchange, time: exchange.first, duration: endDuration(exchange))
+  }
+
+  /// The FIN acknowledges the request.
+  func judgeCoveringClose(_ exchange: Exchange, _ fin: Mark) -> CaptureFinding? {
+    if let clientEnd = connection.clientEnding, let serverEnd = connection.serverEnding,
+      !endedFirst(serverEnd, than: clientEnd)
+    {
+      return judgeDeparture(exchange, clientEnd)
+    }
+    guard (fin.acknowledges ?? 0) <= clientEnd else {
+      return inconclusive(
+        exchange, suspected: .closedWhileHandling,
+        missing: ["bytes or the FIN of the client, which the server's FIN acknowledges and the capture does not hold"])
+    }
+    return judgeEnding(exchange, ended: fin, reset: unprovokedReset(behind: fin, exchange))
   }
 
   func judgeCrossing(
     _ exchange: Exchange, fin: Mark, at offset: Int64, least: Int64, _ evidence: [EvidenceItem]
   ) -> CaptureFinding? {
     var evidence = evidence
-    let proof = connection.serverStream.resets.first { reset in
+    let proof = resets(of: exchange).first { reset in
       if let acknowledges = reset.mark.acknowledges { return acknowledges <= exchange.start }
       return reset.offset >= least && reset.offset <= min(offset, exchange.mostAcknowledged ?? offset)
     }
     let sent = segmentsSent(from: exchange)
     let wasFirst = sent <= 1 || sent <= connection.serverStream.resets.count { $0.mark.acknowledges == nil }
     var finding = Finding(
-      kind: .crossingFIN, confidence: beginningIsOpen(exchange) == nil && wasFirst ? .proved : .likely,
+      kind: .crossingFIN, confidence: doubts(exchange).isEmpty && wasFirst ? .proved : .likely,
       summary:
         "\(described(exchange)) crossed the server's FIN\(idleText(exchange)); the server never received it")
     if let proof {
@@ -93,18 +95,12 @@ extension Judge {
         evidence: evidence)
     }
     evidence.append(EvidenceItem(text: "no segment of the server acknowledges any byte of the request"))
-    if let unasked = exchange.unasked, exchange.speech == .other {
-      evidence.append(
-        item(
-          unasked.first,
-          "\(unasked.end - unasked.start) bytes that the server said of its own accord, mostly why it closes: they acknowledge "
-            + "nothing of the request"))
-    }
+    if let words = exchange.unasked, exchange.speech != .http1 { evidence.append(wordsItem(words)) }
     finding.evidence = evidence
     if historyIsPartial {
       finding.missing = ["what was said before: a close that had been announced would make it close-ignored"]
     }
-    if let open = beginningIsOpen(exchange) { finding.missing.append(open) }
+    finding.missing += doubts(exchange)
     if proof != nil, !wasFirst {
       finding.missing.append(
         "a reset for each of the \(sent) segments that were sent: one behind the first can have caused the reset, when a server "
@@ -140,21 +136,14 @@ extension Judge {
   }
 
   func judgeHandling(
-    _ exchange: Exchange, ended: Mark, isReset: Bool, confidence: Confidence
-  ) -> CaptureFinding? {
-    switch debt(exchange) {
-    case .owed: break
-    case .nothing: return nil
-    case .unknown(let missing):
-      return inconclusive(exchange, suspected: .closedWhileHandling, missing: [missing])
-    }
-    let expected = connection.serverStream.hops
-    let isFromElsewhere = isReset && expected != 0 && ended.hops != expected
+    _ exchange: Exchange, ended: Mark, isReset: Bool, confidence: Confidence, doubt: String?
+  ) -> CaptureFinding {
+    let strangeness = isReset ? strangeness(ended, exchange) : []
     let since = exchange.delivered ?? exchange.first
     let unfinished = exchange.speech == .http1 && !exchange.requestIsComplete && !exchange.isCut
     let what = unfinished ? "the beginning of \(described(exchange))" : described(exchange)
     var finding = Finding(
-      kind: .closedWhileHandling, confidence: isFromElsewhere ? .likely : confidence,
+      kind: .closedWhileHandling, confidence: strangeness.isEmpty ? confidence : .likely,
       summary:
         "the server received \(what) and \(isReset ? "reset" : "closed") the connection without an answer, "
         + "\(Display.duration(ended.time.since(exchange.first.time))) after its first byte")
@@ -171,10 +160,9 @@ extension Judge {
             " acknowledges \($0) bytes of the client; the request begins at \(exchange.start)"
           }
             ?? "")
-          + (isFromElsewhere
-            ? "; its TTL is \(ended.hops) where the server's packets have \(expected): something else may have sent it"
-            : "")
+          + strangeText(strangeness)
       ))
+    if let doubt { finding.missing.append(doubt) }
     return wrap(finding, exchange: exchange, time: exchange.first, duration: duration(exchange, ended))
   }
 }

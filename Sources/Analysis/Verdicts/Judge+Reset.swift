@@ -9,58 +9,36 @@ extension Judge {
     {
       return judgeDeparture(exchange, clientEnd)
     }
-    let resets = connection.serverStream.resets
+    let resets = resets(of: exchange)
     if let reset = resets.first(where: { ($0.mark.acknowledges ?? 0) > exchange.start }) {
-      return judgeCoveringReset(exchange, reset)
+      return judgeEnding(exchange, ended: reset.mark, reset: reset)
     }
     let isDelivered = exchange.delivered != nil
     if let reset = resets.first(where: { $0.mark.acknowledges != nil }), !isDelivered {
-      var finding = Finding(
-        kind: .crossingRST, confidence: .proved,
-        summary:
-          "\(described(exchange)) crossed a reset of the idle connection\(idleText(exchange)); the server never received it"
-      )
-      finding.evidence = [
-        item(
-          reset.mark,
-          "RST that acknowledges \(reset.mark.acknowledges ?? 0) bytes of the client: nothing of the request, which begins "
-            + "at \(exchange.start); it was sent before the request arrived" + originText(reset)),
-        requestItem(exchange),
-        EvidenceItem(text: "no segment of the server acknowledges any byte of the request"),
-      ]
-      return wrap(finding, exchange: exchange, time: exchange.first, duration: duration(exchange, reset.mark))
+      return judgeCrossingReset(exchange, reset)
     }
-    if isDelivered {
-      return judgeHandling(exchange, ended: first.mark, isReset: true, confidence: .likely)
-    }
+    if isDelivered { return judgeEnding(exchange, ended: first.mark, reset: first) }
     return judgeBareReset(exchange, first)
   }
 
-  func judgeCoveringReset(_ exchange: Exchange, _ reset: Reset) -> CaptureFinding? {
-    let since = exchange.delivered ?? exchange.first
-    let gap = reset.mark.time.since(since.time)
-    let quick = max((connection.roundTrip ?? .zero) * 2 + .milliseconds(2), .milliseconds(5))
-    if historyIsPartial || connection.roundTrip == nil, gap <= max(quick, .milliseconds(300)) {
-      return inconclusive(
-        exchange, suspected: .resetUnread,
-        missing: ["the beginning of the connection: for how long it had been idle, and how long a round trip takes"])
-    }
-    guard gap <= quick, exchange.idleAge >= Judge.idling else {
-      return judgeHandling(exchange, ended: reset.mark, isReset: true, confidence: .proved)
-    }
+  private func judgeCrossingReset(_ exchange: Exchange, _ reset: Reset) -> CaptureFinding {
+    let doubts = doubts(exchange)
+    let isSure = doubts.isEmpty && strangeness(reset.mark, exchange).isEmpty
     var finding = Finding(
-      kind: .resetUnread, confidence: .likely,
+      kind: .crossingRST, confidence: isSure ? .proved : .likely,
       summary:
-        "the server reset the connection \(Display.duration(gap)) after it had received \(described(exchange))"
-        + "\(idleText(exchange)): closed with the request unread")
+        "\(described(exchange)) crossed a reset of the idle connection\(idleText(exchange)); the server never received it"
+    )
     finding.evidence = [
-      requestItem(exchange),
       item(
         reset.mark,
-        "RST that acknowledges \(reset.mark.acknowledges ?? 0) bytes: the kernel had taken bytes of the request, which begins "
-          + "at \(exchange.start)"),
+        "RST that acknowledges \(reset.mark.acknowledges ?? 0) bytes of the client: nothing of the request, which begins "
+          + "at \(exchange.start); it was sent before the request arrived" + originText(reset, exchange)),
+      requestItem(exchange),
+      EvidenceItem(text: "no segment of the server acknowledges any byte of the request"),
     ]
-    finding.missing = ["whether the application read the request: only its own log can tell"]
+    if let words = exchange.crossingWords { finding.evidence.append(wordsItem(words)) }
+    finding.missing = doubts
     return wrap(finding, exchange: exchange, time: exchange.first, duration: duration(exchange, reset.mark))
   }
 
@@ -71,10 +49,10 @@ extension Judge {
       item(
         reset.mark,
         "RST with sequence \(reset.offset) and without an acknowledgement: who sent it knows no such connection"
-          + originText(reset)),
+          + originText(reset, exchange)),
       EvidenceItem(text: "no FIN of the server is in the capture"),
     ]
-    let isFromElsewhere = reset.mark.hops != connection.serverStream.hops && connection.serverStream.hops != 0
+    let isFromElsewhere = !strangeness(reset.mark, exchange).isEmpty
     guard isFromElsewhere || captureIsComplete || exchange.retransmissions >= 2 else {
       return inconclusive(
         exchange, suspected: .forgottenFlow,
@@ -92,9 +70,62 @@ extension Judge {
     return wrap(finding, exchange: exchange, time: exchange.first, duration: duration(exchange, reset.mark))
   }
 
-  func originText(_ reset: Reset) -> String {
-    let expected = connection.serverStream.hops
-    guard expected != 0, reset.mark.hops != expected else { return "" }
-    return "; its TTL is \(reset.mark.hops) where the server's packets have \(expected): something else sent it"
+  // MARK: - Which resets count
+
+  /// How long before a request a reset can have been sent that it crossed, beside round trips.
+  private static let crossingTime = Nanoseconds.milliseconds(500)
+
+  /// Resets of the server that can have to do with the request: not of an earlier use of the same pair of ports.
+  func resets(of exchange: Exchange) -> [Reset] {
+    let slack = (connection.roundTrip ?? .zero) * 2 + Judge.crossingTime
+    return connection.serverStream.resets.filter { $0.mark.time.advanced(by: slack) >= exchange.first.time }
   }
+
+  /// A reset behind the FIN that nothing of the client can have caused: it acknowledges, as only a kernel's own does, and no FIN of
+  /// the client. Bytes lay unread when the program closed.
+  func unprovokedReset(behind fin: Mark, _ exchange: Exchange) -> Reset? {
+    guard let offset = connection.serverStream.finOffset else { return nil }
+    return resets(of: exchange).first { reset in
+      guard let acknowledges = reset.mark.acknowledges, reset.offset > offset else { return false }
+      return acknowledges > exchange.start
+        && acknowledges <= min(connection.clientStream.highest, connection.clientStream.finOffset ?? .max)
+    }
+  }
+
+  // MARK: - Who sent it
+
+  /// A reset that comes sooner than a round trip by this part of it was not sent at the other end of the path.
+  private static let nearestPart: Int64 = 4
+  private static let leastRoundTrip = Nanoseconds.milliseconds(2)
+
+  /// What tells that something else than the server sent a reset; empty when nothing does.
+  func strangeness(_ reset: Mark, _ exchange: Exchange) -> [String] {
+    let server = connection.serverStream
+    var signs: [String] = []
+    if server.hops != 0, reset.hops != server.hops, reset.hops != server.lastHops {
+      signs.append("its TTL is \(reset.hops) where the server's packets have \(server.lastHops)")
+    }
+    if reset.acknowledges != nil, !reset.hasTimestamp, server.usesTimestamps, connection.clientStream.usesTimestamps {
+      signs.append("it lacks the time stamps of the connection")
+    }
+    // Only at the client's side is the path between the two; and only what it acknowledges tells what it followed.
+    if vantage == .clientSide, let roundTrip = connection.shortestAnswer, roundTrip >= Judge.leastRoundTrip,
+      let acknowledges = reset.acknowledges, acknowledges > exchange.start, exchange.retransmissions == 0,
+      !exchange.firstMayBeMissed
+    {
+      let gap = reset.time.since(exchange.first.time)
+      if gap >= .zero, gap < roundTrip - roundTrip / Judge.nearestPart {
+        signs.append(
+          "it came \(Display.duration(gap)) after the request, and a round trip to the server takes "
+            + Display.duration(roundTrip))
+      }
+    }
+    return signs
+  }
+
+  func strangeText(_ signs: [String]) -> String {
+    signs.isEmpty ? "" : "; " + signs.joined(separator: ", ") + ": something else sent it"
+  }
+
+  func originText(_ reset: Reset, _ exchange: Exchange) -> String { strangeText(strangeness(reset.mark, exchange)) }
 }

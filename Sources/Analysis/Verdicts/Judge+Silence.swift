@@ -54,6 +54,14 @@ extension Judge {
 
   /// The client ended the connection first, and the request had no answer.
   func judgeDeparture(_ exchange: Exchange, _ ending: Ending) -> CaptureFinding? {
+    if ending.mark.frame > exchange.first.frame, let finding = judgeWords(exchange, ended: ending.mark) {
+      return finding
+    }
+    if exchange.stream != 0, historyIsPartial {
+      return inconclusive(
+        exchange, suspected: .clientGaveUp,
+        missing: ["what the server said before: a GOAWAY would have made the client leave"])
+    }
     switch debt(exchange) {
     case .owed: return judgeGaveUp(exchange, ending)
     case .nothing, .unknown: return nil
@@ -62,8 +70,9 @@ extension Judge {
 
   func judgeGaveUp(_ exchange: Exchange, _ ending: Ending) -> CaptureFinding {
     let isDelivered = exchange.delivered != nil
-    let expected = connection.clientStream.hops
-    let isFromElsewhere = ending.isReset && expected != 0 && ending.mark.hops != expected
+    let client = connection.clientStream
+    let isFromElsewhere =
+      ending.isReset && client.hops != 0 && ending.mark.hops != client.hops && ending.mark.hops != client.lastHops
     var finding = Finding(
       kind: .clientGaveUp, confidence: isDelivered && !isFromElsewhere ? .proved : .likely,
       summary:
@@ -82,7 +91,7 @@ extension Judge {
     finding.evidence.append(endItem(ending, of: .client))
     if isFromElsewhere {
       finding.evidence[finding.evidence.count - 1].text +=
-        "; its TTL is \(ending.mark.hops) where the client's packets have \(expected): something else may have sent it"
+        "; its TTL is \(ending.mark.hops) where the client's packets have \(client.hops): something else may have sent it"
     }
     return wrap(finding, exchange: exchange, time: exchange.first, duration: duration(exchange, ending.mark))
   }

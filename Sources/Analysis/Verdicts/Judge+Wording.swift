@@ -33,7 +33,12 @@ extension Judge {
       finding: finding, trace: connection.trace, connection: connection.number, client: connection.client,
       server: connection.server, vantage: vantage, speech: connection.turns.speech, request: exchange?.label ?? "",
       method: exchange?.method ?? "", exchange: exchange?.number ?? 0, time: time.time, frame: time.frame,
-      idleAge: exchange?.idleAge, reuseCount: exchange?.reuseCount ?? 0, duration: duration,
+      idleAge: exchange.flatMap { $0.idleAgeIsKnown ? $0.idleAge : nil }, reuseCount: exchange?.reuseCount ?? 0,
+      duration: duration,
+      identity: ConnectionIdentity(connection),
+      sequence: exchange.flatMap { connection.clientStream.sequence(ofOffset: $0.start) },
+      requestLength: exchange.map { $0.end - $0.start } ?? 0, stream: exchange?.stream ?? 0,
+      restsOnReset: connection.serverStream.fin == nil && !connection.serverStream.resets.isEmpty,
       ladder: connection.ladder, ladderOmitted: connection.ladderOmitted, requestStart: exchange?.start ?? 0,
       serverFIN: connection.serverStream.finOffset,
       serverFINAcknowledges: connection.serverStream.fin?.acknowledges, firstFrame: connection.firstFrame)
@@ -45,10 +50,12 @@ extension Judge {
 
   func requestItem(_ exchange: Exchange) -> EvidenceItem {
     let use = exchange.reuseCount > 0 ? "reused, \(exchange.reuseCount) before" : "first on its connection"
+    let idle =
+      exchange.idleAgeIsKnown
+      ? "idle for \(Display.duration(exchange.idleAge))" : "for how long it was idle is not known"
     return item(
       exchange.first,
-      "\(exchange.label), bytes \(exchange.start) to \(exchange.end) of the client (\(use), idle for "
-        + "\(Display.duration(exchange.idleAge)))")
+      "\(exchange.label), bytes \(exchange.start) to \(exchange.end) of the client (\(use), \(idle))")
   }
 
   func deliveredItem(_ exchange: Exchange) -> EvidenceItem {
@@ -72,9 +79,10 @@ extension Judge {
     finding.evidence += ends.sorted { ($0.frame ?? 0) < ($1.frame ?? 0) }
   }
 
-  func addResets(to finding: inout Finding) {
-    if let reset = connection.serverStream.resets.first {
-      finding.evidence.append(item(reset.mark, "the server's RST, sequence \(reset.offset)" + originText(reset)))
+  func addResets(to finding: inout Finding, _ exchange: Exchange) {
+    if let reset = resets(of: exchange).first {
+      finding.evidence.append(
+        item(reset.mark, "the server's RST, sequence \(reset.offset)" + originText(reset, exchange)))
     }
   }
 
@@ -83,7 +91,7 @@ extension Judge {
   }
 
   func idleText(_ exchange: Exchange) -> String {
-    exchange.reuseCount > 0 || exchange.idleAge >= Judge.idling
+    exchange.idleAgeIsKnown && (exchange.reuseCount > 0 || exchange.idleAge >= Judge.idling)
       ? " after \(Display.duration(exchange.idleAge)) of idling" : ""
   }
 

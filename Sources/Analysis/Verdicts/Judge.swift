@@ -15,6 +15,8 @@ package import Core
 package struct Judge {
   /// Idling below this is no keep-alive idling: requests come as fast as the client can send them.
   static let idling = Nanoseconds.milliseconds(300)
+  /// Where content is not read: less than this is no idling at all, but the middle of something.
+  static let leastIdling = Nanoseconds.milliseconds(50)
   /// A retransmission is nothing else: beyond what duplication or reordering can do.
   static let retransmissionTime = Nanoseconds.milliseconds(100)
   /// What may be outstanding when a capture ends without being worth a word.
@@ -85,7 +87,7 @@ package struct Judge {
   // MARK: - Requests
 
   func judge(_ exchange: Exchange) -> CaptureFinding? {
-    guard let finding = weigh(exchange) else { return nil }
+    guard let finding = weigh(exchange).map({ withholdRace($0, exchange) }) else { return nil }
     guard exchange.speech == .http1, finding.finding.kind != .inconclusive,
       let (code, number) = connection.turns.ambiguity, exchange.number >= number
     else { return finding }
@@ -106,6 +108,8 @@ package struct Judge {
     if exchange.answerIsNotHTTP || (exchange.requestIsNotHTTP && exchange.answerFirst != nil), !exchange.hasHole {
       return judgeNotHTTP(exchange)
     }
+    if exchange.stream != 0, exchange.answerFirst != nil || exchange.isCancelled { return judgeBrokenStream(exchange) }
+    if exchange.idleFarewell != nil, let finding = judgeIdleFarewell(exchange) { return finding }
     if exchange.answerFirst != nil {
       // Where packets are cut, or content is not read, the announced end of an answer is not known.
       return exchange.speech == .http1 && !exchange.isCut ? judgePartial(exchange) : nil
@@ -116,6 +120,9 @@ package struct Judge {
         exchange, suspected: suspicion(exchange),
         missing: ["bytes of the server that the capture does not hold: the answer or the close can be among them"])
     }
+    if exchange.stream != 0, let finding = judgeStream(exchange) { return finding }
+    // What came was so small that it may have been the answer or not; only words that are no answer tell more.
+    if exchange.smallAnswer != nil, exchange.unasked?.mayBeGoAway != true { return nil }
     if exchange.afterCloseAnnounced != nil, (exchange.leastAcknowledged ?? -1) >= connection.turns.closeAnnouncedEnd {
       return judgeCloseIgnored(exchange)
     }
@@ -125,13 +132,34 @@ package struct Judge {
     if let fin = connection.serverStream.fin, let offset = connection.serverStream.finOffset {
       return judgeClose(exchange, fin: fin, at: offset)
     }
-    if let reset = connection.serverStream.resets.first { return judgeReset(exchange, reset) }
+    if let reset = resets(of: exchange).first { return judgeReset(exchange, reset) }
     return judgeSilence(exchange)
+  }
+
+  /// A race needs a connection that idled. Where it did not, or its first request came at once, the numbers still show what
+  /// crossed, but no timer of idle connections explains it.
+  func withholdRace(_ found: CaptureFinding, _ exchange: Exchange) -> CaptureFinding {
+    guard found.finding.kind.isRace, exchange.idleAgeIsKnown, connection.startWasSeen else { return found }
+    // In HTTP/2 a connection also ends after a number of requests.
+    let isOpaque = exchange.speech != .http1 && exchange.stream == 0 && !connection.turns.offersHTTP2
+    let isFirst = exchange.reuseCount == 0
+    guard isFirst ? exchange.idleAge < Judge.idling : isOpaque && exchange.idleAge < Judge.leastIdling else {
+      return found
+    }
+    return inconclusive(
+      exchange, suspected: found.finding.kind,
+      missing: [
+        "why the server closed: the connection "
+          + (isFirst ? "had just been opened" : "had been idle for \(Display.duration(exchange.idleAge)) only")
+          + ", which no timer for idle connections ends"
+      ], evidence: found.finding.evidence)
   }
 
   /// What a client says before it leaves, in protocols that have such a thing: QUIT, Terminate, close_notify.
   func isFarewell(_ exchange: Exchange) -> Bool {
-    guard exchange.speech != .http1, exchange.number == connection.turns.exchangesStarted else { return false }
+    guard exchange.speech != .http1, exchange.stream == 0, exchange.number == connection.turns.exchangesStarted else {
+      return false
+    }
     if exchange.isFarewell { return true }
     guard let ending = connection.clientEnding else { return false }
     let isShort = exchange.end - exchange.start <= 64
@@ -148,9 +176,15 @@ package struct Judge {
 
   /// HTTP owes one for each request. Of what is not read, some messages are answered and some are not.
   func debt(_ exchange: Exchange) -> Debt {
+    if exchange.beginsBehindHole, exchange.speech != .http1, exchange.stream == 0 {
+      return .unknown("whether it is a request of its own: bytes right before it are not in the capture")
+    }
     switch exchange.speech {
     case .http1, .http2: return .owed
-    case .tls: return exchange.mayBeControl ? .nothing : .owed
+    case .tls:
+      // The rest of a request that was answered early is owed nothing; what the server had taken its leave before is another.
+      let isRest = exchange.isRemainder && exchange.crossingWords == nil
+      return exchange.mayBeControl || isRest ? .nothing : .owed
     case .other, .undecided: break
     }
     if exchange.isFarewell { return .nothing }
@@ -177,6 +211,20 @@ package struct Judge {
         "whether the \(exchange.unansweredBefore) bytes before it, which were received and not answered, are its beginning"
     }
     return nil
+  }
+
+  /// What keeps a crossing from being proved, beside numbers.
+  func doubts(_ exchange: Exchange) -> [String] {
+    var doubts = [beginningIsOpen(exchange)].compactMap(\.self)
+    if !exchange.idleAgeIsKnown, connection.startWasSeen {
+      doubts.append(
+        "bytes before the request that the capture does not hold: for how long the connection was idle is not known")
+    }
+    if exchange.speech == .other, connection.turns.foreign?.answersEachRequest != true {
+      doubts.append(
+        "what is spoken: in a protocol in which both sides speak of their own accord this can be no request")
+    }
+    return doubts
   }
 
   /// The client acknowledged, or the server numbered, what the capture does not show.

@@ -35,6 +35,13 @@ extension Connection {
     }
     return shortestAcknowledgement.byServer ?? shortestAcknowledgement.byClient
   }
+
+  /// The shortest time that the server took to answer or acknowledge anything, where the beginning of the handshake was seen.
+  package var shortestAnswer: Nanoseconds? {
+    guard let syn, let synAck, synCount == 1 else { return nil }
+    let handshake = synAck.time.since(syn.time)
+    return min(handshake, shortestAcknowledgement.byServer ?? handshake)
+  }
 }
 
 extension Vantage {

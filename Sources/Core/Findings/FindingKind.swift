@@ -8,6 +8,8 @@ package enum FindingKind: String, CaseIterable, Hashable, Sendable {
   case crossingRST = "crossing-rst"
   /// The server shut down only its sending side; the request crossed the FIN and was delivered, but cannot be answered.
   case crossingHalfClose = "crossing-half-close"
+  /// The server said GOAWAY (HTTP/2) on an idle connection, and it crossed the request; the stream was never processed.
+  case crossingGOAWAY = "crossing-goaway"
   /// The server's kernel took the request, then the connection was reset at once: closed with the request unread.
   case resetUnread = "reset-unread"
   /// The client wrote on a connection whose FIN its own kernel had already acknowledged.
@@ -30,6 +32,8 @@ package enum FindingKind: String, CaseIterable, Hashable, Sendable {
   case unaskedAnswer = "unasked-answer"
   /// A request was sent on a connection after `Connection: close`.
   case closeIgnored = "close-ignored"
+  /// The server reset the stream of the request (HTTP/2) and says that it processed nothing of it.
+  case streamRefused = "stream-refused"
   /// One side does not speak HTTP where the other does.
   case notHTTP = "not-http"
   /// The capture does not hold what a verdict would need.
@@ -40,9 +44,9 @@ extension FindingKind {
   /// The keep-alive race in one of its forms: the server closed for idleness while the request was under way.
   package var isRace: Bool {
     switch self {
-    case .crossingFIN, .crossingRST, .crossingHalfClose, .resetUnread, .unaskedAnswer: true
+    case .crossingFIN, .crossingRST, .crossingHalfClose, .crossingGOAWAY, .resetUnread, .unaskedAnswer: true
     case .staleReuse, .forgottenFlow, .closedWhileHandling, .serverTimer, .clientGaveUp, .refused, .noAnswerToSYN,
-      .truncatedAnswer, .closeIgnored, .notHTTP, .inconclusive:
+      .truncatedAnswer, .closeIgnored, .streamRefused, .notHTTP, .inconclusive:
       false
     }
   }
@@ -50,11 +54,11 @@ extension FindingKind {
   /// Comes from using a connection after, or in the instant in which, it ceased to be usable. A fresh connection heals it.
   package var isReuseFailure: Bool {
     switch self {
-    case .crossingFIN, .crossingRST, .crossingHalfClose, .resetUnread, .staleReuse, .forgottenFlow, .closeIgnored,
-      .unaskedAnswer:
+    case .crossingFIN, .crossingRST, .crossingHalfClose, .crossingGOAWAY, .resetUnread, .staleReuse, .forgottenFlow,
+      .closeIgnored, .unaskedAnswer:
       true
-    case .closedWhileHandling, .serverTimer, .clientGaveUp, .refused, .noAnswerToSYN, .truncatedAnswer, .notHTTP,
-      .inconclusive:
+    case .closedWhileHandling, .serverTimer, .clientGaveUp, .refused, .noAnswerToSYN, .truncatedAnswer, .streamRefused,
+      .notHTTP, .inconclusive:
       false
     }
   }
@@ -65,6 +69,7 @@ extension FindingKind {
     case .crossingFIN: "keep-alive race: the request crossed the server's FIN"
     case .crossingRST: "keep-alive race: the request crossed the server's reset"
     case .crossingHalfClose: "keep-alive race against a half-close: delivered, yet never answered"
+    case .crossingGOAWAY: "keep-alive race: the request crossed the server's GOAWAY"
     case .resetUnread: "the server closed with the request unread"
     case .staleReuse: "written on a connection that the server had already closed"
     case .forgottenFlow: "the path or the server had forgotten the connection"
@@ -75,7 +80,8 @@ extension FindingKind {
     case .noAnswerToSYN: "no answer to the connection attempt"
     case .truncatedAnswer: "the answer was cut off"
     case .unaskedAnswer: "an answer that was not to this request"
-    case .closeIgnored: "reused after `Connection: close`"
+    case .closeIgnored: "reused after the close had been announced"
+    case .streamRefused: "the server refused the stream"
     case .notHTTP: "not HTTP"
     case .inconclusive: "the capture does not hold what would tell"
     }
@@ -105,12 +111,21 @@ extension FindingKind {
       receiving side open, so its kernel acknowledged the request: the application may have read it and acted on it, but can \
       no longer answer. Sending the request again may apply it twice.
       """
+    case .crossingGOAWAY:
+      """
+      HTTP/2. The server said GOAWAY, mostly because the connection had been idle for long enough or had served its number of \
+      requests. Before it arrived, the client opened a stream with an identifier above the last one that the GOAWAY names: \
+      the server ignores it. RFC 9113 section 6.8 says that it was not processed and may be sent again, whatever its method. \
+      Under TLS the GOAWAY shows only as a record of its size that acknowledges nothing of the request, so there this is never \
+      more than likely. The client reports "GOAWAY received", "server's graceful shutdown", "connection closed" or a 502.
+      """
     case .resetUnread:
       """
       The server's kernel received the request, and the connection was reset within about a round trip of that, after an idle \
-      time. That is what a kernel does when a program closes a connection in whose buffer bytes lie unread: the server's idle \
-      timer fired just when the request came in. A program that read the request and then aborted at once would look the same \
-      on the wire, so this is never more than likely.
+      time, or the server had begun to take its leave before the request came. That is what a kernel does when a program closes \
+      a connection in whose buffer bytes lie unread: the server's idle timer fired just when the request came in. (Some programs \
+      shut down their sending side first: a FIN, and behind it a reset that nothing of the client caused.) A program that read \
+      the request and then aborted at once would look the same on the wire, so this is never more than likely.
       """
     case .staleReuse:
       """
@@ -159,7 +174,13 @@ extension FindingKind {
     case .closeIgnored:
       """
       A message on this connection said `Connection: close` (or was HTTP/1.0 without keep-alive). The client sent another \
-      request on it nevertheless; the server owed no answer and gave none.
+      request on it nevertheless; the server owed no answer and gave none. A GOAWAY (HTTP/2) \
+      or close_notify (TLS) that had arrived is such a message.
+      """
+    case .streamRefused:
+      """
+      HTTP/2. The server reset the stream with REFUSED_STREAM: it says that it processed nothing of the request (RFC 9113 section \
+      8.7). Mostly more streams were open at once than the server allows. Sending it again is safe for every method.
       """
     case .notHTTP:
       "Where one side speaks HTTP/1.x, the other sends something that is not: TLS to a plain port, another protocol, or damage."
@@ -171,7 +192,7 @@ extension FindingKind {
   /// What to do about it in general; a finding has a remedy with the figures of its case.
   package var remedy: String {
     switch self {
-    case .crossingFIN, .crossingRST, .resetUnread, .crossingHalfClose:
+    case .crossingFIN, .crossingRST, .crossingGOAWAY, .resetUnread, .crossingHalfClose:
       """
       Let the side that opens connections give them up first: hold idle upstream connections for less time than the server \
       does, with a margin of a second or a fifth. Where the server can be changed, raise its keep-alive timeout above the \
@@ -198,7 +219,10 @@ extension FindingKind {
       Hold idle connections for less time than the server's timer. A proxy must compare acknowledgements before it passes on a \
       response on a reused connection.
       """
-    case .closeIgnored: "The client or proxy must not put a connection back into its pool after `Connection: close`."
+    case .closeIgnored:
+      "The client or proxy must not use a connection again after `Connection: close`, nor open a stream on it after GOAWAY."
+    case .streamRefused:
+      "Send it again, on another connection or when fewer streams are open; respect SETTINGS_MAX_CONCURRENT_STREAMS."
     case .notHTTP: "Check scheme and port on both sides (https to a plain port is the usual one)."
     case .inconclusive:
       "Capture again with what is missing: a longer capture, no snap length, the other side, no drops."

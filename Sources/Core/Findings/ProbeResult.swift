@@ -148,10 +148,32 @@ package struct ProbeResult: Sendable {
     self.lateness = lateness
   }
 
+  /// Closes that come sooner than this, and two round trips, after an answer belong to the answer.
+  package static let atOnce = Nanoseconds.milliseconds(50)
+
+  private func isAtOnce(_ age: Nanoseconds) -> Bool { age < ProbeResult.atOnce + (roundTrip ?? .zero) * 2 }
+
+  /// After so many answers it closes at once and without notice, where a connection with fewer answers stays open: a limit of
+  /// requests, and no idle timeout. nil where none was seen.
+  package var unannouncedRequestLimit: Int? {
+    guard isHTTP else { return nil }
+    let limit = observations.filter { seen in
+      !seen.closeWasAnnounced && seen.ending != .open && seen.answers > 1 && seen.plan != .head
+        && seen.age.map(isAtOnce) == true
+    }.map(\.answers).min()
+    guard let limit else { return nil }
+    let isSurvivedWithFewer = observations.contains { seen in
+      seen.answers > 0 && seen.answers < limit && (seen.age ?? seen.watched).map { !isAtOnce($0) } == true
+    }
+    return isSurvivedWithFewer ? limit : nil
+  }
+
   /// Idle ages at which it closed connections that had been used.
   package var idleAges: [Nanoseconds] {
-    observations.compactMap { seen in
+    let limit = unannouncedRequestLimit ?? .max
+    return observations.compactMap { seen in
       guard !seen.closeWasAnnounced, seen.ending != .open else { return nil }
+      if seen.answers >= limit, seen.age.map(isAtOnce) == true { return nil }
       switch seen.plan {
       case .idle, .lateRequest: return seen.answers > 0 || !isHTTP ? seen.age : nil
       case .unused: return isHTTP || requests > 0 ? nil : seen.age

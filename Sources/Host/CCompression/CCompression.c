@@ -1,20 +1,34 @@
 #include "CCompression.h"
+#include <lzma.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
 struct photofinish_unpacker {
+  photofinish_packing packing;
   z_stream inflate;
   ZSTD_DStream *zstd;
+  lzma_stream xz;
   int is_between;
 };
 
-photofinish_unpacker *photofinish_unpacker_open(int zstd) {
+// A dictionary above that would let a small file claim all memory; `xz -9` asks for 65 MiB.
+static const uint64_t maximum_xz_memory = 192u << 20;
+
+photofinish_unpacker *photofinish_unpacker_open(photofinish_packing packing) {
   photofinish_unpacker *unpacker = calloc(1, sizeof *unpacker);
   if (!unpacker) return NULL;
+  unpacker->packing = packing;
   unpacker->is_between = 1;
-  if (zstd) {
+  if (packing == photofinish_packing_xz) {
+    lzma_stream empty = LZMA_STREAM_INIT;
+    unpacker->xz = empty;
+    if (lzma_stream_decoder(&unpacker->xz, maximum_xz_memory, 0) == LZMA_OK) return unpacker;
+    free(unpacker);
+    return NULL;
+  }
+  if (packing == photofinish_packing_zstd) {
     unpacker->zstd = ZSTD_createDStream();
     // A window above 128 MiB would let a small file claim all memory.
     if (unpacker->zstd && !ZSTD_isError(ZSTD_DCtx_setParameter(unpacker->zstd, ZSTD_d_windowLogMax, 27))) return unpacker;
@@ -28,19 +42,46 @@ photofinish_unpacker *photofinish_unpacker_open(int zstd) {
 }
 
 void photofinish_unpacker_close(photofinish_unpacker *unpacker) {
-  if (unpacker->zstd) {
-    ZSTD_freeDStream(unpacker->zstd);
-  } else {
-    inflateEnd(&unpacker->inflate);
+  switch (unpacker->packing) {
+  case photofinish_packing_gzip: inflateEnd(&unpacker->inflate); break;
+  case photofinish_packing_zstd: ZSTD_freeDStream(unpacker->zstd); break;
+  case photofinish_packing_xz: lzma_end(&unpacker->xz); break;
   }
   free(unpacker);
+}
+
+static photofinish_unpack_status unpack_xz(photofinish_unpacker *unpacker, const uint8_t *source, size_t source_count,
+                                           size_t *consumed, uint8_t *target, size_t target_count, size_t *produced) {
+  // Between streams there may be padding: zeros.
+  if (unpacker->is_between) {
+    while (*consumed < source_count && source[*consumed] == 0) ++*consumed;
+    if (*consumed == source_count) return photofinish_unpack_ok;
+    unpacker->is_between = 0;
+  }
+  unpacker->xz.next_in = source + *consumed;
+  unpacker->xz.avail_in = source_count - *consumed;
+  unpacker->xz.next_out = target;
+  unpacker->xz.avail_out = target_count;
+  lzma_ret result = lzma_code(&unpacker->xz, LZMA_RUN);
+  *consumed = source_count - unpacker->xz.avail_in;
+  *produced = target_count - unpacker->xz.avail_out;
+  if (result == LZMA_STREAM_END) {
+    unpacker->is_between = 1;
+    result = lzma_stream_decoder(&unpacker->xz, maximum_xz_memory, 0);
+  }
+  return result == LZMA_OK || result == LZMA_BUF_ERROR ? photofinish_unpack_ok : photofinish_unpack_damaged;
 }
 
 photofinish_unpack_status photofinish_unpack(photofinish_unpacker *unpacker, const uint8_t *source, size_t source_count,
                                              size_t *consumed, uint8_t *target, size_t target_count, size_t *produced) {
   *consumed = 0;
   *produced = 0;
-  if (unpacker->zstd) {
+  if (unpacker->packing == photofinish_packing_xz) {
+    return unpack_xz(unpacker, source, source_count, consumed, target, target_count, produced);
+  }
+  if (unpacker->packing == photofinish_packing_zstd) {
+    // Behind the end of a frame an empty input would count as the beginning of the next one.
+    if (unpacker->is_between && source_count == 0) return photofinish_unpack_ok;
     ZSTD_inBuffer in = {source, source_count, 0};
     ZSTD_outBuffer out = {target, target_count, 0};
     size_t result = ZSTD_decompressStream(unpacker->zstd, &out, &in);

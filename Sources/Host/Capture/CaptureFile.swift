@@ -1,7 +1,7 @@
 import Core
 import Glibc
 
-/// Reads a file, or standard input, in pieces; unpacks gzip and zstd on the way.
+/// Reads a file, or standard input, in pieces; unpacks gzip, zstd and xz on the way.
 package struct CaptureFile: ~Copyable {
   private static let piece = 1 << 20
 

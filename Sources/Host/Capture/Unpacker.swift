@@ -1,12 +1,13 @@
 import CCompression
 import Core
 
-/// Unpacks gzip and zstd, piece by piece.
+/// Unpacks gzip, zstd and xz, piece by piece.
 @safe
 struct Unpacker: ~Copyable {
   enum Packing: Sendable {
     case gzip
     case zstd
+    case xz
 
     /// Told by the first four bytes; nil for plain bytes.
     init?(firstBytes: [UInt8]) {
@@ -14,6 +15,8 @@ struct Unpacker: ~Copyable {
         self = .gzip
       } else if firstBytes.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) || Packing.isSkippableFrame(firstBytes) {
         self = .zstd
+      } else if firstBytes.starts(with: [0xfd, 0x37, 0x7a, 0x58]) {
+        self = .xz
       } else {
         return nil
       }
@@ -29,8 +32,14 @@ struct Unpacker: ~Copyable {
 
   /// nil when there is no memory.
   init?(_ packing: Packing) {
+    let packing =
+      switch packing {
+      case .gzip: photofinish_packing_gzip
+      case .zstd: photofinish_packing_zstd
+      case .xz: photofinish_packing_xz
+      }
     // Safe: the handle is owned by this value alone and closed in deinit.
-    guard let handle = unsafe photofinish_unpacker_open(packing == .zstd ? 1 : 0) else { return nil }
+    guard let handle = unsafe photofinish_unpacker_open(packing) else { return nil }
     unsafe self.handle = handle
   }
 

@@ -62,6 +62,10 @@ final class OriginConnection {
   var deadline = Instant.distantFuture
   /// When the timer queue will ask for this connection.
   var armed = Instant.distantFuture
+  /// More has come, or may have, than ``input`` was to hold; no event will tell of it.
+  var hasUnread = false
+  /// Bytes of the head in ``output`` that leave one by one.
+  var slowBytes = 0
   /// The peer has sent its FIN.
   var sawEnd = false
 

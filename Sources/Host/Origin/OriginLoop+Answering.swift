@@ -63,6 +63,7 @@ extension OriginLoop {
       || (isLast && script.announcesClose) || connection.sawEnd
     connection.closesAfterResponse = saysClose ? .announced : isLast || script.truncates ? .silent : .no
     writeHead(connection, script, body, saysClose: saysClose, isHTTP10: request.head.isHTTP10)
+    connection.slowBytes = connection.output.count
     if request.method == "HEAD" || script.status == 204 || script.status == 304 {
       connection.rest = OriginConnection.Rest()
     } else {
@@ -142,10 +143,12 @@ extension OriginLoop {
 
   /// Sends one byte of the head; once all are sent, the body follows at once.
   mutating func trickle(_ connection: OriginConnection) {
+    let before = connection.output.count
     guard Self.sendFirstByte(connection) else {
       return peerGone(connection)
     }
-    guard !connection.output.isEmpty else {
+    connection.slowBytes -= before - connection.output.count
+    guard connection.slowBytes > 0 else {
       connection.phase = .writing
       return flush(connection)
     }
@@ -219,7 +222,8 @@ extension OriginLoop {
   mutating func responseSent(_ connection: OriginConnection) {
     shared.count { $0.responses += 1 }
     if connection.followsSteps {
-      connection.request = nil
+      // Answered before its content was read: a later step may still read that.
+      if connection.unreadBody == nil { connection.request = nil }
       connection.rest = OriginConnection.Rest()
       connection.phase = .stepping
       return setDeadline(connection, .distantFuture)

@@ -19,7 +19,10 @@ extension OriginLoop {
     case .idle where !connection.followsSteps && diesUnread(connection):
       note(connection, "dies with a request unread")
       return close(connection)
-    case .idle, .readingHead, .readingBody, .delaying, .trickling, .writing, .stepping, .halfClosed, .draining: break
+    case .delaying, .trickling, .writing, .stepping:
+      // What is too much for now is read when its turn has come.
+      if connection.hasUnread { return isBroken ? peerGone(connection) : () }
+    case .idle, .readingHead, .readingBody, .halfClosed, .draining: break
     }
     read(connection, untilEnd: !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]))
   }
@@ -39,7 +42,6 @@ extension OriginLoop {
     while true {
       connection.input.compact()
       connection.input.reserve(2048)
-      let before = connection.input.count
       let room = connection.input.writableCount
       switch Socket.receive(connection.descriptor.number, into: &connection.input) {
       case .bytes(let count):
@@ -48,8 +50,16 @@ extension OriginLoop {
         process(connection)
         guard connections.element(connection.token) != nil else { return }
         if count < room && !untilEnd { return }
-        // A peer that pipelines without end, while its first request is not answered.
-        if before > 1 << 20 { return close(connection) }
+        guard connection.input.count > Self.inputLimit else { continue }
+        switch connection.phase {
+        case .delaying, .trickling, .writing, .stepping, .pausing, .awaitingBytes:
+          // A peer that sends ahead, the content of a request whose head alone was read for instance: it has to wait.
+          connection.hasUnread = true
+          return note(connection, "leaves unread what the peer sends: \(connection.input.count) bytes wait already")
+        case .idle, .readingHead, .readingBody, .halfClosed, .draining:
+          note(connection, "closes: \(connection.input.count) bytes came that are no whole request")
+          return close(connection)
+        }
       case .wouldBlock: return
       case .endOfStream:
         connection.sawEnd = true
@@ -70,6 +80,7 @@ extension OriginLoop {
   /// Takes requests out of the input for as long as none of them has to wait.
   mutating func process(_ connection: OriginConnection) {
     while connections.element(connection.token) != nil {
+      guard fetchUnread(connection) else { return }
       switch connection.phase {
       case .idle, .readingHead:
         guard !connection.input.isEmpty else { return }
@@ -81,6 +92,7 @@ extension OriginLoop {
         connection.request?.body = kept
         connection.phase = .readingBody(body)
         switch progress {
+        case .incomplete where connection.hasUnread: continue
         case .incomplete: return endIfPeerHas(connection)
         case .malformed: return reject(connection)
         case .finished: requestRead(connection)
@@ -94,9 +106,18 @@ extension OriginLoop {
     }
   }
 
-  /// The rest of a request does not come from a peer that had ended before a step read its beginning.
+  /// Fetches what had to wait, once somebody reads again: its event is long over. False when the connection is gone.
+  private mutating func fetchUnread(_ connection: OriginConnection) -> Bool {
+    guard connection.hasUnread else { return true }
+    switch connection.phase {
+    case .idle, .readingHead, .readingBody, .halfClosed: return fill(connection)
+    case .delaying, .trickling, .writing, .stepping, .pausing, .awaitingBytes, .draining: return true
+    }
+  }
+
+  /// The rest of a request does not come from a peer that had ended before its beginning was read.
   private mutating func endIfPeerHas(_ connection: OriginConnection) {
-    guard connection.followsSteps, connection.sawEnd, connections.element(connection.token) != nil else { return }
+    guard connection.sawEnd, connections.element(connection.token) != nil else { return }
     peerGone(connection)
   }
 

@@ -7,7 +7,7 @@ extension OriginLoop {
       length: 0, method: ByteRange(offset: 0, count: 0), target: ByteRange(offset: 0, count: 0), isHTTP10: false),
     script: OriginScript(), method: "GET", target: "/", raceID: nil, body: nil)
   /// What a peer may send ahead of the step that reads it.
-  private static let inputLimit = 1 << 20
+  static let inputLimit = 1 << 20
 
   /// Does the next step. True when there is more to be done at once.
   mutating func step(_ connection: OriginConnection) -> Bool {
@@ -106,7 +106,8 @@ extension OriginLoop {
   }
 
   /// What came while nobody read caused events that nobody looked at: it is fetched now. False when the connection is gone.
-  private mutating func fill(_ connection: OriginConnection) -> Bool {
+  mutating func fill(_ connection: OriginConnection) -> Bool {
+    connection.hasUnread = false
     while connection.input.count < Self.inputLimit {
       connection.input.makeRoom(for: 2048)
       switch Socket.receive(connection.descriptor.number, into: &connection.input) {
@@ -122,6 +123,7 @@ extension OriginLoop {
         return false
       }
     }
+    connection.hasUnread = true
     return true
   }
 

@@ -54,12 +54,21 @@ struct ProbeQueue {
   private static let stagger = Nanoseconds.milliseconds(382)
 
   private var entries: [Entry] = []
+  /// Measuring connections of all rounds.
+  private var measured: Int64 = 0
 
+  /// - Parameter start: the earliest. A round begins when the one before it was closed, which is when the server looks at its
+  ///   clocks; so each goes on in the second where the last one stopped, or all would be measured in the same parts of it.
   mutating func add(_ plans: [ProbePlan], from start: Instant) {
     var due = start
+    if plans.contains(where: \.isMeasuring) {
+      due = start.advanced(by: Nanoseconds(ProbeQueue.stagger.count * measured % 1_000_000_000))
+    }
     for plan in plans {
       entries.append(Entry(plan: plan, due: due))
-      if plan.isMeasuring { due = due.advanced(by: ProbeQueue.stagger) }
+      guard plan.isMeasuring else { continue }
+      due = due.advanced(by: ProbeQueue.stagger)
+      measured += 1
     }
   }
 

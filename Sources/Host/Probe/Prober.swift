@@ -182,7 +182,7 @@ package struct Prober: ~Copyable {
 
   private var firstRound: [ProbePlan] {
     guard setup.request.isHTTP else {
-      return setup.request.asks ? [.idle(requests: 2), .idle(requests: 1)] : [.unused, .unused]
+      return otherRound
     }
     return [
       .requests(limit: setup.maximumRequests), .version10(keepAlive: false),
@@ -190,9 +190,16 @@ package struct Prober: ~Copyable {
     ]
   }
 
+  /// Where HTTP is not spoken. As many as show the jitter of a server that looks at its clocks once a second, as Redis does.
+  private var otherRound: [ProbePlan] {
+    setup.request.asks
+      ? [.idle(requests: 2), .idle(requests: 1), .idle(requests: 1), .idle(requests: 1)]
+      : [.unused, .unused, .unused, .unused]
+  }
+
   private var laterRound: [ProbePlan] {
     guard setup.request.isHTTP else {
-      return setup.request.asks ? [.idle(requests: 1), .idle(requests: 2)] : [.unused, .unused]
+      return otherRound
     }
     let shortest = idleAges.min() ?? .zero
     return [

@@ -98,7 +98,7 @@ package enum CaptureOracle {
         mostHeld = max(mostHeld, reader.bytesHeld)
         start = end
       }
-      try reader.finish()
+      try reader.finish(into: &keeper)
     } catch let problem {
       error = problem.description
     }

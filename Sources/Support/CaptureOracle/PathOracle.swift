@@ -100,6 +100,7 @@ package enum PathOracle {
   private static func contradiction(_ found: CaptureFinding, _ ends: TwoEnds, startWasSeen: Bool) -> String? {
     switch found.finding.kind {
     case .refused, .noAnswerToSYN: return "the connection was established"
+    case .crossingGOAWAY, .streamRefused: return "nobody speaks HTTP/2"
     case .crossingFIN, .crossingRST, .closedWhileHandling, .serverTimer, .truncatedAnswer, .crossingHalfClose:
       if !ends.serverEnded { return "the server never ended the connection" }
     case .clientGaveUp:
@@ -126,7 +127,7 @@ package enum PathOracle {
         return "the server wrote nothing before it had the request"
       }
     case .clientGaveUp, .truncatedAnswer, .closeIgnored, .refused, .noAnswerToSYN, .notHTTP, .forgottenFlow,
-      .inconclusive:
+      .crossingGOAWAY, .streamRefused, .inconclusive:
       break
     }
     return nil

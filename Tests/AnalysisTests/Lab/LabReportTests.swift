@@ -75,11 +75,20 @@ struct LabReportTests {
     #expect(report.loadText.isEmpty)
     report.foreignShare = 0.12
     report.limits = "there is no wire"
-    for text in [LabMarkdown(report).text(), LabPage(report).page()] {
-      #expect(text.contains("took 12 % of the machine's CPU time meanwhile, at most 43 % during a run."))
+    for (text, apostrophe) in [(LabMarkdown(report).text(), "'"), (LabPage(report).page(), "&#39;")] {
+      #expect(text.contains("took 12 % of the machine\(apostrophe)s CPU time meanwhile, at most 43 % during a run."))
       #expect(text.contains("there is no wire."))
     }
     #expect(report.json.contains("\"foreign_cpu_share\":0.12"))
     #expect(report.json.contains("\"limits\":\"there is no wire\""))
+  }
+
+  /// Names come from files that others wrote. Both kinds of quotes end an attribute.
+  @Test func aPageLetsNoMarkupThrough() {
+    var report = report([result("alb", "POST")])
+    report.machine = "<b class='x'>&\""
+    let page = LabPage(report).page()
+    #expect(page.contains("&lt;b class=&#39;x&#39;&gt;&amp;&quot;"))
+    #expect(!page.contains("<b class='x'>"))
   }
 }

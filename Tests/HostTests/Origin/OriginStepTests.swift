@@ -52,6 +52,24 @@ final class OriginStepTests {
     #expect(try client.receiveAll().hasSuffix("ok\n"))
   }
 
+  /// An upload that nobody reads while the head of the answer leaves slowly: it waits in the kernel, and is read when its turn comes.
+  @Test func aLargeUploadWaitsForItsStep() throws {
+    let told = Mutex<[String]>([])
+    let origin = try origin("head-pause=1ms read=head respond=201 read respond=202 fin") { event in
+      told.withLock { $0.append(event.text) }
+    }
+    let client = try BlockingSocket(to: origin.address)
+    let count = 6_000_000
+    try client.send(
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(count)\r\n\r\n" + String(repeating: "x", count: count))
+    let answers = try client.receiveAll()
+    #expect(
+      answers.hasPrefix("HTTP/1.1 201 Scripted\r\n") && answers.contains("HTTP/1.1 202 Scripted\r\n"), "\(answers)")
+    #expect(answers.hasSuffix("ok\n"))
+    let texts = told.withLock { $0 }
+    #expect(texts.contains { $0.hasPrefix("leaves unread what the peer sends") }, "\(texts)")
+  }
+
   @Test func readsTheHeadAndThenTheBody() throws {
     let origin = try origin("read=head say=HTTP/1.1\\x20103\\x20Early\\r\\n\\r\\n read respond=201 fin")
     let client = try BlockingSocket(to: origin.address)

@@ -208,6 +208,15 @@ final class OriginTests {
     #expect(answer.head.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.body == "ok\n")
   }
 
+  /// Byte by byte, these would take 40 s.
+  @Test func onlyTheHeadTrickles() throws {
+    let client = try BlockingSocket(to: origin("head-pause=1ms").address)
+    let body = String(repeating: "y", count: 40_000)
+    let start = MonotonicClock.now
+    #expect(try exchange(client, request("/echo", id: "1", body: body)).body == body)
+    #expect(MonotonicClock.now.since(start) < .seconds(20))
+  }
+
   @Test func bodies() throws {
     let origin = try origin()
     let client = try BlockingSocket(to: origin.address)

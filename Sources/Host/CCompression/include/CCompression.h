@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Unpacks one stream of gzip or zstd, piece by piece, also of several members or frames behind each other.
+/// Unpacks one stream of gzip, zstd or xz, piece by piece, also of several members or frames behind each other.
 typedef struct photofinish_unpacker photofinish_unpacker;
 
 typedef enum {
@@ -12,8 +12,14 @@ typedef enum {
   photofinish_unpack_damaged = 1,
 } photofinish_unpack_status;
 
-/// `zstd` is 0 for gzip. Returns a null pointer when there is no memory.
-photofinish_unpacker *_Nullable photofinish_unpacker_open(int zstd);
+typedef enum {
+  photofinish_packing_gzip = 0,
+  photofinish_packing_zstd = 1,
+  photofinish_packing_xz = 2,
+} photofinish_packing;
+
+/// Returns a null pointer when there is no memory.
+photofinish_unpacker *_Nullable photofinish_unpacker_open(photofinish_packing packing);
 void photofinish_unpacker_close(photofinish_unpacker *_Nonnull unpacker);
 
 /// Unpacks from `source` into `target`; tells how many bytes of each were used.
