@@ -10,7 +10,7 @@ struct Photofinish: ParsableCommand {
       ServeCommand.self, StatusCommand.self, ReloadCommand.self, DrainCommand.self, LogLevelCommand.self,
       UpgradeCommand.self, ValidateCommand.self, SettingsCommand.self, OriginCommand.self, WireCommand.self,
       DriveCommand.self, PredictCommand.self,
-      CaptureCommand.self, CheckCommand.self, ProbeCommand.self, ExplainCommand.self,
+      CaptureCommand.self, LogsCommand.self, CheckCommand.self, ProbeCommand.self, ExplainCommand.self,
       LabCommand.self,
     ])
 

@@ -42,9 +42,9 @@ extension ServeCommand {
       warn(loaded, log)
       do {
         let settings = loaded.settings
-        let opened = try logs.open(settings.logs)
-        var notes = try proxy.reload(settings)
-        try logs.adopt(opened)
+        let writer = try logs.open(settings.logs)
+        var notes = try proxy.reload(settings, accessLog: writer)
+        logs.adopt(writer)
         if settings.logs.level != before.logs.level { logs.level.level = settings.logs.level.logLevel }
         if settings.control != before.control { notes.append("control: is taken up at the next start or upgrade") }
         for note in notes { log.notice("\(note)") }

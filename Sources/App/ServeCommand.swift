@@ -127,6 +127,7 @@ struct ServeCommand: ParsableCommand {
       throw CannotStart(description: "\(error)")
     }
     warn(loaded, logs.log)
+    Faults.leaveALine(version: Photofinish.configuration.version)
     let run = try ServeRun(self, logs)
     try run.start(settings, passed: passed)
     logs.log.info("\(Self.greeting(run.proxy, demo: demo))")

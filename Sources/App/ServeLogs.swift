@@ -1,12 +1,13 @@
 import Core
 import Host
 import Logging
+import Synchronization
 
 /// The logs of `photofinish serve`: the control log on standard error, and the access log where the settings have it.
 final class ServeLogs: Sendable {
   let errors: LogWriter
-  /// Writes to nowhere while the access log is off.
-  let access: LogWriter
+  private let current: Mutex<LogWriter>
+  private let told: @Sendable (LogWriter.Event) -> Void
   let log: Logger
   let level: ControlLogLevel
 
@@ -15,7 +16,7 @@ final class ServeLogs: Sendable {
     let level = ControlLogLevel(settings.level.logLevel)
     let handler = ControlLogHandler(writer: errors, level: level)
     let log = Logger(label: "photofinish") { [handler] _ in handler }
-    access = try LogWriter(to: Self.destination(settings)) { event in
+    let told: @Sendable (LogWriter.Event) -> Void = { event in
       switch event {
       case .failed(let reason):
         log.error(
@@ -24,6 +25,8 @@ final class ServeLogs: Sendable {
       case .recovered(let count): log.notice("the access log is written again; \(count) lines were lost")
       }
     }
+    self.told = told
+    current = Mutex(try LogWriter(to: Self.destination(settings), told: told))
     self.errors = errors
     self.level = level
     self.log = log
@@ -34,17 +37,19 @@ final class ServeLogs: Sendable {
     return settings.accessPath.map { .file(path: $0) } ?? .standardOutput
   }
 
+  /// Writes to nowhere while the access log is off.
+  var access: LogWriter { current.withLock { $0 } }
+
   /// Opens what other settings want to write to; nil when it is what is written to now. Nothing has changed when it throws.
-  func open(_ settings: LogSettings) throws(SystemError) -> LogWriter.Opened? {
+  func open(_ settings: LogSettings) throws(SystemError) -> LogWriter? {
     let destination = Self.destination(settings)
-    return destination == access.destination ? nil : try LogWriter.Opened(destination)
+    return destination == access.destination ? nil : try LogWriter(to: destination, told: told)
   }
 
-  func adopt(_ opened: consuming LogWriter.Opened?) throws(SystemError) {
-    guard let opened else { return }
-    // What was written under the old settings belongs to the old file.
-    access.flush(atMost: .milliseconds(200))
-    try access.replace(opened)
+  /// The workers write there from now on. What they have left to the one before is still written.
+  func adopt(_ writer: LogWriter?) {
+    guard let writer else { return }
+    current.withLock { $0 = writer }
   }
 
   func reopen() {

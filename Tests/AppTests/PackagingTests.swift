@@ -87,7 +87,12 @@ struct PackagingTests {
       .write(toFile: directory.path + "/app.yaml", atomically: true, encoding: .utf8)
     let log = directory.path + "/serve"
     let proxy = try ChildProcess(
-      [BuiltProgram.photofinish, "serve", "-c", directory.path + "/app.yaml"], output: .file(path: log))
+      // A server that nobody is, whatever listens on this machine.
+      [
+        "env", "UPSTREAM=unix:\(directory.path)/nobody", BuiltProgram.photofinish, "serve", "-c",
+        directory.path + "/app.yaml",
+      ],
+      output: .file(path: log))
     let port = try port(log)
     let health = Self.root + "/packaging/container/photofinish-health"
     #expect(try run([health, port]).status == 0)

@@ -23,7 +23,7 @@ struct ServeLogsTests {
     try ChildProcess(
       [
         "sh", "-c",
-        "exec \(BuiltProgram.photofinish) serve -c \(directory.path)/app.yaml 2>\(directory.path)/log \(shell)",
+        "SWIFT_BACKTRACE=enable=no exec \(BuiltProgram.photofinish) serve -c \(directory.path)/app.yaml 2>\(directory.path)/log \(shell)",
       ],
       output: .file(path: "\(directory.path)/out"))
   }
@@ -44,6 +44,17 @@ struct ServeLogsTests {
   private func request(_ target: String, _ port: UInt16) throws {
     let socket = try BlockingSocket(to: #require(SocketAddress(literal: "127.0.0.1", port: port)))
     #expect(try socket.get(target).status == 502)
+  }
+
+  /// An optimised program dies of a trap without a word of its own.
+  @Test func aFaultThatEndsItLeavesALine() throws {
+    try write("{level: info}")
+    let proxy = try serve()
+    _ = try port()
+    proxy.signal(SIGILL)
+    try wait(for: "ends by a fault of its own: SIGILL in thread ")
+    #expect(text("log").contains(" of the program; please report this line\n"))
+    #expect(proxy.wait(atMost: .seconds(60)) != nil)
   }
 
   @Test func formatFileAndLevelChangeWithAReload() throws {

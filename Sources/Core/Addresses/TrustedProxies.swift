@@ -24,8 +24,6 @@ package struct TrustedProxies: Sendable {
     self.blocks = AddressBlocks(blocks)
   }
 
-  package func trusts(_ address: IPAddress) -> Bool { blocks.contains(address) }
-
   /// - Parameters:
   ///   - peer: the address at the other end of the connection, or the one that the PROXY protocol names.
   ///   - bytes: what the head was parsed from.

@@ -39,9 +39,7 @@ package enum EvidenceRule {
   /// Added to what the connection's own times give: scheduling at both ends.
   package static let resetWaitSlack = Nanoseconds.milliseconds(10)
 
-  /// A connection that idled longer than this before a request has its response checked, and is looked at before it is
-  /// written to. Below it the pooled connection is in the middle of a burst, and a check would cost every request of a
-  /// busy server.
+  /// A connection that idled for less is in the middle of a burst, as good as in use.
   package static let unguardedIdleAge = Nanoseconds.milliseconds(3)
 
   /// Judges an attempt as soon as it has ended.
@@ -60,19 +58,7 @@ package enum EvidenceRule {
     }
   }
 
-  /// Whether the response on this connection must be checked with ``couldAnswer(bytesWritten:unacknowledgedBytes:)``.
-  ///
-  /// Every closing response is, on a fresh connection too: a request that was lost on its way leaves the server idle
-  /// long enough to send its farewell, and a connection that ends costs more than the check.
-  ///
-  /// - Parameters:
-  ///   - idleAge: how long the connection had idled before the request.
-  ///   - responseCloses: whether the response says that it is the last one on the connection.
-  package static func mustCheckAnswer(idleAge: Nanoseconds, responseCloses: Bool) -> Bool {
-    idleAge > unguardedIdleAge || responseCloses
-  }
-
-  /// Whether a response that has arrived may be the answer to the request.
+  /// Whether a response that has arrived may be the answer to the request. Asked of every response.
   ///
   /// Every segment carries an ACK: a peer that answers a request has acknowledged a byte of it in the same segment at
   /// the latest.

@@ -104,10 +104,14 @@ extension FailureCause {
     case .connectRefused, .unreachable, .connectTimeout, .backlogFull, .connectFailed, .poolQueueFull, .waitTimeout,
       .sendTimeout,
       .responseTimeout, .idleBodyTimeout, .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse,
-      .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP:
+      .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
+      .responseTooLarge:
       true
     // No address, no descriptor, no time left, or a pool that drains: there is nobody to ask, or no more asking.
-    case .nameNotFound, .poolDraining, .descriptorLimit, .exchangeTimeout, .upgradeFailed, .proxyError: false
+    case .nameNotFound, .poolDraining, .descriptorLimit, .exchangeTimeout, .upgradeFailed, .tunnelTimeout, .drainEnded,
+      .stopped,
+      .proxyError:
+      false
     }
   }
 }

@@ -15,7 +15,7 @@
 ///
 /// The data plane and the simulator drive it with events and carry out what each returns. It allocates nothing before a
 /// failure. Whenever an attempt ends, its upstream connection is closed: none of the ends leaves it usable. Only
-/// ``responseEnded(now:)`` leaves that question to the host, which knows the framing.
+/// ``responseEnded()`` leaves that question to the host, which knows the framing.
 package struct Exchange: Sendable {
   /// One sending of the request on one connection.
   private struct Attempt: Sendable, BitwiseCopyable {
@@ -70,7 +70,7 @@ package struct Exchange: Sendable {
   package private(set) var lastVerdict: Verdict?
 
   /// Whether that attempt met the close of a reused connection: what
-  /// ``IdleWindow/raceLost(idleAge:closeAge:connectionAge:uses:roundTripTime:verdict:metClose:now:)`` wants to know.
+  /// ``IdleWindow`` asks of a lost race.
   package private(set) var lastEndWasRace = false
 
   /// When the end of that attempt was seen, the wait for the RST not counted: less the beginning of the lease, and with
@@ -99,14 +99,9 @@ package struct Exchange: Sendable {
   /// Whether the pool must be asked for a connection that carried nothing before.
   package var needsFreshConnection: Bool { outgrowsRecord || replays > 0 || staleLooks >= Exchange.maximumStaleLooks }
 
-  package enum Departure: UInt8, Sendable, Hashable, BitwiseCopyable {
-    /// Peek at the socket before writing, and tell ``lookedAgain(_:)``.
-    case lookFirst
-    case send
-  }
-
-  /// A connection is there: from the pool, handed over, or just opened.
-  package mutating func leased(_ lease: LeaseFacts) -> Departure {
+  /// A connection is there: from the pool, handed over, or just opened. Just before the first byte is written, peek at the
+  /// socket and tell ``lookedAgain(_:)``.
+  package mutating func leased(_ lease: LeaseFacts) {
     switch state {
     case .acquiring: break
     case .attempting, .judging, .answering, .passingOn, .failed, .finished:
@@ -116,20 +111,23 @@ package struct Exchange: Sendable {
     connectsFailSince = nil
     connectWaits = 0
     state = .attempting(Attempt(lease: lease))
-    return lease.lookFirst ? .lookFirst : .send
   }
 
   package enum Look: UInt8, Sendable, Hashable, BitwiseCopyable {
     /// Open, and nothing to read.
     case quiet
-    /// End of file, an error, or bytes that nobody asked for.
+    /// End of file or an error.
     case stale
+    /// Bytes that nobody asked for: whatever they are, they are not the answer to a request that was not written yet.
+    case spoken
   }
 
   package enum AfterLook: UInt8, Sendable, Hashable, BitwiseCopyable {
     case send
     /// Give the lease back as stale and ask for another, with ``needsFreshConnection``.
     case acquireAnother
+    /// The connection is fresh, and so would the next one be: tell ``spokenToFirst(_:budget:now:)``.
+    case judge
   }
 
   package mutating func lookedAgain(_ look: Look) -> AfterLook {
@@ -138,15 +136,40 @@ package struct Exchange: Sendable {
     }
     switch look {
     case .quiet: return .send
-    case .stale:
+    case .stale, .spoken:
       // A server that closes what it has just accepted, or speaks first, would be asked again without end. Send, and
       // let the evidence judge: that counts as an attempt and is bounded as one.
-      if !attempt.lease.isReused, attempt.lease.idleAge <= EvidenceRule.unguardedIdleAge { return .send }
+      if !attempt.lease.isReused, attempt.lease.idleAge <= EvidenceRule.unguardedIdleAge {
+        return look == .stale ? .send : .judge
+      }
       staleLooks &+= 1
       attempts &-= 1
       state = .acquiring
       return .acquireAnother
     }
+  }
+
+  /// The server spoke on a fresh connection before a byte of the request was written. Nothing of the request is sent there.
+  ///
+  /// - Parameter cause: another protocol's greeting, or `.unaskedResponse`: another connection may do better.
+  package mutating func spokenToFirst(
+    _ cause: FailureCause, budget: inout ReplayBudget, now: Instant
+  ) -> AttemptEnd {
+    guard case .attempting(let attempt) = state, attempt.bytesWritten == 0 else {
+      preconditionFailure("only before the request is written can the server speak first")
+    }
+    freshLosses &+= 1
+    lastVerdict = .neverSent
+    lastEndSeenAt = now
+    lastEndWasSilent = false
+    lastEndWasRace = false
+    var reason = objection(to: .neverSent)
+    if reason == nil, cause != .unaskedResponse { reason = .invalidResponse }
+    if reason == nil, !budget.take(proven: true, now: now) { reason = .budgetExhausted }
+    if let reason { return fail(cause, verdict: .neverSent, lease: attempt.lease, notReplayed: reason) }
+    replays &+= 1
+    state = .acquiring
+    return .replayAfresh(.neverSent)
   }
 
   // MARK: - The end of an attempt
@@ -155,7 +178,7 @@ package struct Exchange: Sendable {
   /// it later.
   package enum AttemptEnd: Sendable, Hashable {
     /// Keep the socket and observe it again when it shows something new, at the latest then; tell
-    /// ``resetWaitEnded(_:budget:now:)``.
+    /// ``Exchange/resetWaitEnded(_:isOver:until:budget:now:)``.
     case awaitReset(until: Instant)
     /// Close, and ask for a fresh connection.
     case replayAfresh(Verdict)
@@ -264,7 +287,7 @@ package struct Exchange: Sendable {
 
   /// The attempt's connection ended (end of file or an error, in reading or writing) before a whole response.
   ///
-  /// Not for a response that is delimited by the close: that one ended well, see ``responseEnded(now:)``.
+  /// Not for a response that is delimited by the close: that one ended well, see ``responseEnded()``.
   package mutating func connectionEnded(
     _ observation: Observation, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
@@ -311,9 +334,8 @@ package struct Exchange: Sendable {
   // MARK: - The response
 
   /// Whether the host has to measure SIOCOUTQ for the response head that just arrived.
-  package func mustCheckAnswer(responseCloses: Bool) -> Bool {
-    guard case .attempting(let attempt) = state else { return false }
-    return EvidenceRule.mustCheckAnswer(idleAge: attempt.lease.idleAge, responseCloses: responseCloses)
+  package var mustCheckAnswer: Bool {
+    if case .attempting = state { true } else { false }
   }
 
   package enum ResponseFate: Sendable, Hashable {
@@ -329,7 +351,7 @@ package struct Exchange: Sendable {
   /// - Parameters:
   ///   - isInterim: a 1xx other than 101; another head follows.
   ///   - couldAnswer: what ``EvidenceRule/couldAnswer(bytesWritten:unacknowledgedBytes:)`` says, or true where
-  ///     ``mustCheckAnswer(responseCloses:)`` asks for no check.
+  ///     ``mustCheckAnswer`` asks for no check.
   ///   - observation: of the socket as it is now; only used when it cannot be the answer.
   package mutating func responseHeadArrived(
     isInterim: Bool, couldAnswer: Bool, observation: @autoclosure () -> Observation, now: Instant
@@ -381,6 +403,27 @@ package struct Exchange: Sendable {
     }
   }
 
+  /// What arrived on a reused connection may belong to an earlier request: it is no response at all, another answer came
+  /// with it, or the server has just been seen to send answers that nobody had asked for. Where the request may be sent
+  /// again it is, on a fresh connection, where there is no earlier request.
+  ///
+  /// - Parameter verdict: delivered where the response may be the answer, else unknown.
+  /// - Returns: nil where it may not: the host goes on as without the doubt.
+  package mutating func answerDoubted(
+    _ verdict: Verdict, budget: inout ReplayBudget, now: Instant
+  ) -> AttemptEnd? {
+    guard case .attempting(let attempt) = state, attempt.lease.isReused, objection(to: verdict) == nil,
+      budget.take(proven: false, now: now)
+    else { return nil }
+    lastVerdict = verdict
+    lastEndSeenAt = now
+    lastEndWasSilent = false
+    lastEndWasRace = false
+    replays &+= 1
+    state = .acquiring
+    return .replayAfresh(verdict)
+  }
+
   /// What came is no response: it breaks the grammar or is another protocol.
   ///
   /// - Parameter couldAnswer: as for ``responseHeadArrived(isInterim:couldAnswer:observation:now:)``.
@@ -414,14 +457,21 @@ package struct Exchange: Sendable {
 
   /// Nothing moved for too long: `.sendTimeout` while the request is sent, `.responseTimeout` before the head,
   /// `.idleBodyTimeout` within the response.
-  package mutating func timedOut(_ cause: FailureCause, observation: Observation) -> AttemptEnd {
+  ///
+  /// - Parameter waited: how long ago the last byte of the request was written.
+  package mutating func timedOut(
+    _ cause: FailureCause, waited: Nanoseconds, observation: Observation
+  ) -> AttemptEnd {
     switch state {
     case .attempting(let attempt), .judging(let attempt), .answering(let attempt):
       let observation = completed(observation, of: attempt)
       let verdict = EvidenceRule.judgeAfterWait(observation)
       lastVerdict = verdict
       lastEndWasRace = false
-      lastEndWasSilent = isSilent(attempt, observation)
+      // A kernel may hold an acknowledgement back for a while: only a long silence says that nobody is there.
+      lastEndWasSilent =
+        waited >= Exchange.patience(retransmissionTimeout: observation.retransmissionTimeout)
+        && isSilent(attempt, observation)
       return fail(cause, verdict: verdict, lease: attempt.lease, notReplayed: .timedOut)
     case .passingOn(let attempt):
       lastVerdict = .delivered
@@ -447,10 +497,13 @@ package struct Exchange: Sendable {
     guard case .attempting(let attempt) = state, isIdempotent, attempt.lease.isReused,
       attempt.lease.idleAge >= Exchange.forgettingAge
     else { return nil }
-    // Three transmissions and their time: two losses in a row are no proof of anything, but silence then is more than
-    // loss.
-    let patience = retransmissionTimeout * 3
-    return min(max(patience, Exchange.minimumPatience), Exchange.maximumPatience)
+    return Exchange.patience(retransmissionTimeout: retransmissionTimeout)
+  }
+
+  /// Three transmissions and their time: two losses in a row are no proof of anything, but silence then is more than loss,
+  /// and more than a delayed acknowledgement (40 to 500 ms).
+  private static func patience(retransmissionTimeout: Nanoseconds) -> Nanoseconds {
+    min(max(retransmissionTimeout * 3, minimumPatience), maximumPatience)
   }
 
   /// What idled for less is taken for remembered: no middlebox forgets so soon, and a busy pool, which reuses within

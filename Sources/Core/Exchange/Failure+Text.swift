@@ -20,9 +20,13 @@ extension Failure {
   }
 
   /// What would prevent it, in whole sentences. Empty when there is nothing to advise.
-  package var prevention: String {
+  ///
+  /// - Parameter server: how the server is known to the operator.
+  package func prevention(server: String) -> String {
     switch cause {
-    case .connectRefused: "Start the server, or correct its address and port."
+    case .connectRefused:
+      server.hasPrefix("unix:")
+        ? "Start the server, or correct the path of its socket." : "Start the server, or correct its address and port."
     case .unreachable: "Check the address, the routes and the firewalls between here and there."
     case .nameNotFound: "Check the name and what the resolver says to it."
     case .connectTimeout:
@@ -52,6 +56,10 @@ extension Failure {
       "Let the server close idle connections without a response, and keep them longer than the proxy reuses them."
     case .invalidResponse: "Mend the server's response; what breaks the grammar is not passed on."
     case .doesNotSpeakHTTP: "Name a port of the server on which it speaks plain HTTP/1.1."
+    case .responseTooLarge(_, let setting): "Raise \(setting), or let the server send a smaller head."
+    case .tunnelTimeout: "Let one of the two sides send something now and then, or raise timeouts.tunnel-idle."
+    case .drainEnded: "Raise timeouts.drain where requests may take longer."
+    case .stopped: ""
     case .upgradeFailed: "Check that the server speaks the protocol that the client asked for."
     case .proxyError: "This is a fault of the proxy; please report it."
     }
@@ -82,7 +90,7 @@ extension Failure {
       .closedWithinResponse,
       .resetWithinResponse,
       .invalidResponse,
-      .doesNotSpeakHTTP, .upgradeFailed, .proxyError:
+      .doesNotSpeakHTTP, .responseTooLarge, .upgradeFailed, .tunnelTimeout, .drainEnded, .stopped, .proxyError:
       false
     }
   }
@@ -112,7 +120,11 @@ extension Failure {
     case .unaskedResponse: "response to no request"
     case .invalidResponse(let detail): "invalid response: \(detail)"
     case .doesNotSpeakHTTP(let name): "speaks \(name), not HTTP/1"
+    case .responseTooLarge(let detail, let setting): "response head too large: \(detail) (\(setting))"
     case .upgradeFailed(let detail): "upgrade failed: \(detail)"
+    case .tunnelTimeout(let span): "tunnel silent for \(span.spoken) (timeouts.tunnel-idle)"
+    case .drainEnded(let span): "cut off when the drain ended after \(span.spoken) (timeouts.drain)"
+    case .stopped: "cut off when the proxy was stopped"
     case .proxyError(let detail): detail
     }
   }
@@ -147,6 +159,11 @@ extension Failure {
       "\(server) sent a response\(leaseText) before it had received a byte of the request; such a response answers nothing and is not passed on."
     case .invalidResponse(let detail): "\(server) sent a response that is not valid HTTP/1.1: \(detail)."
     case .doesNotSpeakHTTP(let name): "\(server) does not speak HTTP/1.1: what it sent looks like \(name)."
+    case .responseTooLarge(let detail, _): "\(server) sent a response head that is too large: \(detail)."
+    case .tunnelTimeout(let span): "Nothing came through the tunnel to \(server) for \(span.spoken); it was closed."
+    case .drainEnded(let span):
+      "The drain ended after \(span.spoken), and the exchange with \(server) was still under way; it was cut off."
+    case .stopped: "The proxy was stopped, and the exchange with \(server) was cut off."
     case .upgradeFailed(let detail): "\(server) did not change the protocol: \(detail)."
     case .proxyError(let detail): "The proxy failed: \(detail)."
     }

@@ -36,7 +36,16 @@ package enum FailureCause: Sendable, Hashable {
   case invalidResponse(detail: String)
   /// The bytes look like another protocol.
   case doesNotSpeakHTTP(protocolName: String)
+  /// The head of the response goes beyond a limit of this proxy, which the settings can raise.
+  case responseTooLarge(detail: String, setting: String)
   case upgradeFailed(detail: String)
+  // Behind the beginning of an answer, or without one, by this proxy's own time.
+  /// Nothing came through a tunnel for so long.
+  case tunnelTimeout(after: Nanoseconds)
+  /// The proxy drained, and this was still under way when that had to end.
+  case drainEnded(after: Nanoseconds)
+  /// The proxy was stopped at once.
+  case stopped
   /// Our own fault.
   case proxyError(detail: String)
 }
@@ -68,10 +77,12 @@ package struct Failure: Sendable, Hashable {
     case .connectRefused, .unreachable, .nameNotFound, .connectFailed, .race, .closedBeforeResponse,
       .resetBeforeResponse,
       .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
-      .upgradeFailed:
+      .responseTooLarge, .upgradeFailed:
       502
-    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit, .backlogFull: 503
-    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten: 504
+    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit, .backlogFull, .drainEnded, .stopped: 503
+    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten,
+      .tunnelTimeout:
+      504
     case .proxyError: 502
     }
   }
@@ -86,14 +97,15 @@ package struct Failure: Sendable, Hashable {
     case .connectFailed: "destination_unavailable"
     case .poolQueueFull, .waitTimeout, .backlogFull: "connection_limit_reached"
     case .poolDraining: "destination_unavailable"
-    case .descriptorLimit: "proxy_internal_error"
+    case .descriptorLimit, .drainEnded, .stopped: "proxy_internal_error"
     case .sendTimeout: "connection_write_timeout"
     case .responseTimeout, .exchangeTimeout: "http_response_timeout"
-    case .idleBodyTimeout: "connection_read_timeout"
+    case .idleBodyTimeout, .tunnelTimeout: "connection_read_timeout"
     case .forgotten: "connection_write_timeout"
     case .race, .closedBeforeResponse, .resetBeforeResponse: "connection_terminated"
     case .closedWithinResponse, .resetWithinResponse: "http_response_incomplete"
     case .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP: "http_protocol_error"
+    case .responseTooLarge: "http_response_header_section_size"
     case .upgradeFailed: "http_upgrade_failed"
     case .proxyError: "proxy_internal_error"
     }

@@ -14,11 +14,18 @@ enum ByteClass {
 
   /// What a request target may hold: visible ASCII without `"`, `#`, `<`, `>` and `\`.
   ///
-  /// RFC 3986 allows less. Browsers leave ``^ ` { | }`` as they are in queries, so those pass; what some servers take for
-  /// another character (`\` for `/`), for the end of the target (`#`), or for markup does not.
+  /// RFC 3986 allows less. Browsers leave `^`, a backtick, `{`, `|` and `}` as they are in queries, so those pass; what some
+  /// servers take for another character (`\` for `/`), for the end of the target (`#`), or for markup does not, see
+  /// ``isQueryOnly(_:)``.
   @inline(__always)
   static func isTarget(_ byte: UInt8) -> Bool {
     contains(byte, 0xaffffff2_00000000, 0x7fff_ffff_efff_ffff)
+  }
+
+  /// `"`, `<`, `>` and `\`: browsers, curl and Node's fetch send them in queries, where they mean nothing to anybody on the way.
+  @inline(__always)
+  static func isQueryOnly(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "<") || byte == UInt8(ascii: ">") || byte == UInt8(ascii: "\\")
   }
 
   /// What a registered name may hold (RFC 3986 section 3.2.2), without the comma, which would make a list of a Host field.

@@ -39,11 +39,14 @@ package enum ChunkedStep: Equatable, Sendable, BitwiseCopyable {
 ///                                    \-> trailers -> finished        (size 0)
 /// ```
 ///
-/// Stricter than the RFC: no whitespace around the size or in extensions, at most sixteen digits.
+/// Stricter than the RFC: at most sixteen digits. Whitespace passes where the RFC has a recipient parse it (around ";" and "="
+/// of extensions), and from an upstream before the line's end as well: some servers pad their sizes.
 package struct ChunkedDecoder: Sendable, BitwiseCopyable {
   private enum State: Sendable, BitwiseCopyable {
     /// At the digits of a size, of which so many were read.
     case size(digits: UInt8)
+    /// Behind whitespace that follows a size.
+    case sizePadding
     /// Within the extensions.
     case inExtension(Extension)
     /// Behind the CR of a size line.
@@ -59,11 +62,13 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     case finished
   }
 
-  /// `*( ";" chunk-ext-name [ "=" ( token / quoted-string ) ] )`
+  /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS ( token / quoted-string ) ] )`
   private enum Extension: UInt8, Sendable, BitwiseCopyable {
     /// Behind ";", before the first byte of the name.
     case nameStart
     case name
+    /// Behind whitespace that follows a name.
+    case nameEnd
     /// Behind "=".
     case valueStart
     case token
@@ -72,6 +77,8 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     case escaped
     /// Behind the closing quote.
     case valueEnd
+    /// Behind whitespace that follows a value.
+    case paddedEnd
   }
 
   private var state: State
@@ -82,6 +89,8 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
   /// Bytes and number of the trailer lines that were seen whole.
   private var trailerBytes: UInt32
   private var trailerCount: UInt32
+  /// Bytes of the body before those that are given now.
+  private var before: UInt64
   private let limits: ChunkLimits
   private let sender: MessageError.Sender
 
@@ -92,6 +101,7 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     extensionExcess = 0
     trailerBytes = 0
     trailerCount = 0
+    before = 0
     self.limits = limits
     self.sender = sender
   }
@@ -100,12 +110,6 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
   package var isFinished: Bool {
     if case .finished = state { return true }
     return false
-  }
-
-  /// Bytes of the present chunk's data that are still to come: what may be spliced through without looking at it.
-  package var remainingInChunk: UInt64 {
-    if case .data = state { return remaining }
-    return 0
   }
 
   /// Takes the next step over the bytes from `offset` on.
@@ -123,6 +127,8 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
       case .finished: return .finished(consumedTo: position, trailers: .empty)
       case .size(let digits):
         if let code = readSize(bytes.byte(at: position), digits) { return failed(code, at: position) }
+      case .sizePadding:
+        if let code = readPadding(bytes.byte(at: position)) { return failed(code, at: position) }
       case .inExtension(let part):
         if let code = readExtension(bytes.byte(at: position), part) { return failed(code, at: position) }
       case .sizeLineFeed:
@@ -141,18 +147,20 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
       position &+= 1
     }
     if case .finished = state { return .finished(consumedTo: position, trailers: .empty) }
+    before &+= UInt64(position)
     return .incomplete(consumedTo: position)
   }
 
   private func failed(_ code: MessageError.Code, at offset: Int) -> ChunkedStep {
-    .failed(MessageError(code, at: offset, from: sender))
+    .failed(MessageError(code, at: Int(clamping: before &+ UInt64(offset)), of: .content, from: sender))
   }
 
   private mutating func readSize(_ byte: UInt8, _ digits: UInt8) -> MessageError.Code? {
     if let value = ByteClass.hexadecimalValue(byte) {
       if digits == 0 { remaining = 0 }
       // Sixteen digits hold every legal size; more of them would be zeros that only serve to hide something.
-      guard digits < 16, remaining <= UInt64(Int64.max) >> 4 else { return .chunkSizeOverflow }
+      guard remaining <= UInt64(Int64.max) >> 4 else { return .chunkSizeOverflow }
+      guard digits < 16 else { return .chunkSizeTooLong }
       remaining = remaining << 4 | UInt64(value)
       state = .size(digits: digits + 1)
       return nil
@@ -162,9 +170,28 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     case ByteClass.carriageReturn: state = .sizeLineFeed
     case UInt8(ascii: ";"): return countExtensionByte(.nameStart)
     case ByteClass.lineFeed: return .bareLineFeed
+    case ByteClass.space, ByteClass.horizontalTab: return countPaddingByte()
     default: return .chunkSizeMalformed
     }
     return nil
+  }
+
+  /// Padding counts as an extension does.
+  private mutating func countPaddingByte() -> MessageError.Code? {
+    if let code = countExtensionByte(.nameStart) { return code }
+    state = .sizePadding
+    return nil
+  }
+
+  private mutating func readPadding(_ byte: UInt8) -> MessageError.Code? {
+    switch byte {
+    case ByteClass.space, ByteClass.horizontalTab: return countPaddingByte()
+    case UInt8(ascii: ";"): return countExtensionByte(.nameStart)
+    case ByteClass.carriageReturn where sender == .upstream:
+      state = .sizeLineFeed
+      return nil
+    default: return .chunkSizeMalformed
+    }
   }
 
   private mutating func countExtensionByte(_ part: Extension) -> MessageError.Code? {
@@ -177,15 +204,23 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
   private mutating func readExtension(_ byte: UInt8, _ part: Extension) -> MessageError.Code? {
     switch part {
     case .nameStart:
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.nameStart) }
       return ByteClass.isToken(byte) ? countExtensionByte(.name) : .chunkExtensionMalformed
     case .name:
       if ByteClass.isToken(byte) { return countExtensionByte(.name) }
       if byte == UInt8(ascii: "=") { return countExtensionByte(.valueStart) }
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.nameEnd) }
       return endExtension(byte)
+    case .nameEnd:
+      if byte == UInt8(ascii: "=") { return countExtensionByte(.valueStart) }
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.nameEnd) }
+      return endPaddedExtension(byte)
     case .valueStart:
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.valueStart) }
       if byte == UInt8(ascii: "\"") { return countExtensionByte(.quoted) }
       return ByteClass.isToken(byte) ? countExtensionByte(.token) : .chunkExtensionMalformed
     case .token:
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.paddedEnd) }
       return ByteClass.isToken(byte) ? countExtensionByte(.token) : endExtension(byte)
     case .quoted:
       if byte == UInt8(ascii: "\"") { return countExtensionByte(.valueEnd) }
@@ -194,7 +229,11 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     case .escaped:
       return Self.isQuotable(byte) ? countExtensionByte(.quoted) : .chunkExtensionMalformed
     case .valueEnd:
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.paddedEnd) }
       return endExtension(byte)
+    case .paddedEnd:
+      if ByteClass.isWhitespace(byte) { return countExtensionByte(.paddedEnd) }
+      return endPaddedExtension(byte)
     }
   }
 
@@ -217,6 +256,11 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
     case ByteClass.lineFeed: return .bareLineFeed
     default: return .chunkExtensionMalformed
     }
+  }
+
+  /// Whitespace before the end of the line is in no grammar; servers that pad get it read, clients not.
+  private mutating func endPaddedExtension(_ byte: UInt8) -> MessageError.Code? {
+    byte == ByteClass.carriageReturn && sender == .client ? .chunkExtensionMalformed : endExtension(byte)
   }
 
   /// No control character, whatever the quoting: HTAB, SP, VCHAR, obs-text.
@@ -242,6 +286,7 @@ package struct ChunkedDecoder: Sendable, BitwiseCopyable {
           consumedTo: sectionEnd, trailers: ByteRange(offset: start, count: position - start))
       case .incomplete:
         if bytes.byteCount - start >= limits.trailerBytes { return failed(.trailersTooLarge, at: end) }
+        before &+= UInt64(start)
         return .incomplete(consumedTo: start)
       case .failed(let code, let offset): return failed(code, at: offset)
       }

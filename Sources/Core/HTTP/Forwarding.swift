@@ -33,6 +33,8 @@ package struct Forwarding: Sendable {
   /// The name that this proxy gives itself in Via.
   package var pseudonym: [UInt8]
   package var fields: Fields
+  /// This process's entry in CDN-Loop (``LoopMark``); empty writes none.
+  package var loopMark: [UInt8]
   /// What to send as Host instead of the host that the client asked for; nil keeps that.
   package var hostOverride: [UInt8]?
   /// What to send as Host when an HTTP/1.0 client named none: best the upstream's own name. Empty is legal, but few expect it.
@@ -41,7 +43,7 @@ package struct Forwarding: Sendable {
   package init(
     clientAddress: [UInt8] = [], clientPort: UInt16 = 0, listenerAddress: [UInt8] = [], listenerPort: UInt16 = 0,
     scheme: [UInt8] = Array("http".utf8), peerIsTrusted: Bool = false, pseudonym: [UInt8] = Array("photofinish".utf8),
-    fields: Fields = .standard, hostOverride: [UInt8]? = nil, defaultHost: [UInt8] = []
+    fields: Fields = .standard, loopMark: [UInt8] = [], hostOverride: [UInt8]? = nil, defaultHost: [UInt8] = []
   ) {
     self.clientAddress = clientAddress
     self.clientPort = clientPort
@@ -51,6 +53,7 @@ package struct Forwarding: Sendable {
     self.peerIsTrusted = peerIsTrusted
     self.pseudonym = pseudonym
     self.fields = fields
+    self.loopMark = loopMark
     self.hostOverride = hostOverride
     self.defaultHost = defaultHost
   }

@@ -27,6 +27,7 @@ package enum KnownField: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyabl
   case http2Settings
   case expect
   case via
+  case cdnLoop
   case forwarded
   case xForwardedFor
   case xForwardedProto
@@ -119,6 +120,7 @@ extension KnownField {
       if word == PackedText.word("expires") { return .expires }
     case 8:
       if word == PackedText.word("location") { return .location }
+      if word == PackedText.word("cdn-loop") { return .cdnLoop }
     default: break
     }
     return .other

@@ -2,6 +2,7 @@
 package struct MessageError: Error, Equatable, Sendable, BitwiseCopyable {
   /// The rule that was broken.
   package enum Code: UInt8, CaseIterable, Sendable, BitwiseCopyable {
+    case emptyLineRepeated
     case startLineMalformed
     case startLineTooLong
     case methodMalformed
@@ -41,6 +42,7 @@ package struct MessageError: Error, Equatable, Sendable, BitwiseCopyable {
     case traceWithContent
     case expectationUnknown
     case chunkSizeMalformed
+    case chunkSizeTooLong
     case chunkSizeOverflow
     case chunkExtensionMalformed
     case chunkExtensionTooLong
@@ -54,14 +56,23 @@ package struct MessageError: Error, Equatable, Sendable, BitwiseCopyable {
     case upstream
   }
 
+  /// What of the message is at fault.
+  package enum Part: UInt8, Sendable, BitwiseCopyable {
+    case head
+    /// Chunks and trailers.
+    case content
+  }
+
   package var code: Code
   package var sender: Sender
-  /// Offset of the first byte at fault, counted from the start of the bytes that were parsed.
+  package var part: Part
+  /// Offset of the first byte at fault, counted from the start of the part as it came over the wire.
   package var offset: Int
 
-  package init(_ code: Code, at offset: Int, from sender: Sender) {
+  package init(_ code: Code, at offset: Int, of part: Part = .head, from sender: Sender) {
     self.code = code
     self.offset = offset
+    self.part = part
     self.sender = sender
   }
 
@@ -74,27 +85,41 @@ package struct MessageError: Error, Equatable, Sendable, BitwiseCopyable {
     case .versionUnsupported: return 505
     case .connectRefused, .transferEncodingUnknown: return 501
     case .expectationUnknown: return 417
-    case .startLineMalformed, .methodMalformed, .targetMalformed, .targetSchemeUnknown, .targetAuthorityMalformed,
+    case .emptyLineRepeated, .startLineMalformed, .methodMalformed, .targetMalformed, .targetSchemeUnknown,
+      .targetAuthorityMalformed,
       .asteriskWithoutOptions, .versionMissing, .versionMalformed, .statusMalformed, .whitespaceBeforeFirstField,
       .foldedLine, .fieldNameEmpty, .fieldNameMalformed, .whitespaceBeforeColon, .colonMissing, .controlCharacter,
       .bareLineFeed, .bareCarriageReturn, .tooManyConnectionOptions, .hostMissing, .hostRepeated, .hostMalformed,
       .contentLengthRepeated, .contentLengthMalformed, .contentLengthOverflow, .lengthAndTransferEncoding,
       .transferEncodingMalformed, .transferEncodingInHTTP10, .chunkedNotLast, .chunkedRepeated, .traceWithContent,
-      .chunkSizeMalformed, .chunkSizeOverflow, .chunkExtensionMalformed, .chunkExtensionTooLong, .chunkEndMissing:
+      .chunkSizeMalformed, .chunkSizeTooLong, .chunkSizeOverflow, .chunkExtensionMalformed, .chunkExtensionTooLong,
+      .chunkEndMissing:
       return 400
     }
   }
 
   /// What is wrong, and where, in words. For logs: it allocates.
   package var explanation: String {
-    "\(code.fact), at byte \(offset) of what the \(sender == .client ? "client" : "upstream") sent"
+    let part = part == .head ? "head" : "content"
+    return "\(code.fact), at byte \(offset) of the \(part) that the \(sender == .client ? "client" : "upstream") sent"
   }
 }
 
 extension MessageError.Code {
+  /// The key of the settings that has the limit; nil where no limit of theirs was met.
+  package var setting: String? {
+    switch self {
+    case .headTooLarge: "limits.head"
+    case .startLineTooLong: "limits.request-line"
+    case .tooManyFields: "limits.fields"
+    default: nil
+    }
+  }
+
   /// The broken rule in words.
   package var fact: String {
     switch self {
+    case .emptyLineRepeated: "there is more than one empty line before the request line"
     case .startLineMalformed: "the start line is not of the form that RFC 9112 gives it"
     case .startLineTooLong: "the start line is longer than the limit"
     case .methodMalformed: "the method is not a token"
@@ -106,7 +131,7 @@ extension MessageError.Code {
     case .versionMissing: "the request line names no HTTP version (HTTP/0.9 is not spoken here)"
     case .versionMalformed: "the HTTP version is malformed"
     case .versionUnsupported: "the HTTP version is not 1.0 or 1.1"
-    case .statusMalformed: "the status code is not a number from 100 to 599"
+    case .statusMalformed: "the status code is not a number from 100 to 999"
     case .headTooLarge: "the head is larger than the limit"
     case .tooManyFields: "the head has more fields than the limit"
     case .whitespaceBeforeFirstField: "there is whitespace between the start line and the first field"
@@ -115,7 +140,7 @@ extension MessageError.Code {
     case .fieldNameMalformed: "a field name is not a token"
     case .whitespaceBeforeColon: "there is whitespace between a field name and its colon"
     case .colonMissing: "a field line has no colon"
-    case .controlCharacter: "the head holds a control character"
+    case .controlCharacter: "there is a control character"
     case .bareLineFeed: "a line ends with a line feed alone"
     case .bareCarriageReturn: "a carriage return is not followed by a line feed"
     case .tooManyConnectionOptions: "the Connection field has more options than the limit"
@@ -134,6 +159,7 @@ extension MessageError.Code {
     case .traceWithContent: "a TRACE request has content"
     case .expectationUnknown: "the Expect field asks for something other than 100-continue"
     case .chunkSizeMalformed: "a chunk size is not a plain hexadecimal number"
+    case .chunkSizeTooLong: "a chunk size has more than 16 digits"
     case .chunkSizeOverflow: "a chunk size is larger than 2^63 - 1"
     case .chunkExtensionMalformed: "a chunk extension is malformed"
     case .chunkExtensionTooLong: "the chunk extensions are longer than the limit"

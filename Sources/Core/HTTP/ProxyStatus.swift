@@ -34,23 +34,6 @@ package struct ProxyStatus: Equatable, Sendable {
     case proxyInternalError = "proxy_internal_error"
     case proxyConfigurationError = "proxy_configuration_error"
     case proxyLoopDetected = "proxy_loop_detected"
-
-    /// The status code that RFC 9209 recommends with this error; where it leaves the choice, 400 or 500.
-    package var recommendedStatus: UInt16 {
-      switch self {
-      case .dnsTimeout, .connectionTimeout, .connectionReadTimeout, .connectionWriteTimeout, .httpResponseTimeout: 504
-      case .destinationUnavailable, .connectionLimitReached: 503
-      case .destinationNotFound, .proxyInternalError, .proxyInternalResponse, .proxyConfigurationError: 500
-      case .httpRequestError: 400
-      case .httpRequestDenied: 403
-      case .dnsError, .destinationIPProhibited, .destinationIPUnroutable, .connectionRefused, .connectionTerminated,
-        .tlsProtocolError, .tlsCertificateError, .tlsAlertReceived, .httpResponseIncomplete,
-        .httpResponseHeaderSectionSize, .httpResponseHeaderSize, .httpResponseBodySize,
-        .httpResponseTrailerSectionSize, .httpResponseTrailerSize, .httpResponseTransferCoding,
-        .httpResponseContentCoding, .httpUpgradeFailed, .httpProtocolError, .proxyLoopDetected:
-        502
-      }
-    }
   }
 
   /// Details beyond this many bytes are cut off.
@@ -131,10 +114,12 @@ extension MessageError {
     case .startLineTooLong: return .httpResponseHeaderSize
     case .trailersTooLarge: return .httpResponseTrailerSectionSize
     case .transferEncodingMalformed, .transferEncodingUnknown, .transferEncodingInHTTP10, .chunkedNotLast,
-      .chunkedRepeated, .chunkSizeMalformed, .chunkSizeOverflow, .chunkExtensionMalformed, .chunkExtensionTooLong,
+      .chunkedRepeated, .chunkSizeMalformed, .chunkSizeTooLong, .chunkSizeOverflow, .chunkExtensionMalformed,
+      .chunkExtensionTooLong,
       .chunkEndMissing:
       return .httpResponseTransferCoding
-    case .startLineMalformed, .methodMalformed, .connectRefused, .targetMalformed, .targetSchemeUnknown,
+    case .emptyLineRepeated, .startLineMalformed, .methodMalformed, .connectRefused, .targetMalformed,
+      .targetSchemeUnknown,
       .targetAuthorityMalformed, .asteriskWithoutOptions, .versionMissing, .versionMalformed, .versionUnsupported,
       .statusMalformed, .whitespaceBeforeFirstField, .foldedLine, .fieldNameEmpty, .fieldNameMalformed,
       .whitespaceBeforeColon, .colonMissing, .controlCharacter, .bareLineFeed, .bareCarriageReturn,

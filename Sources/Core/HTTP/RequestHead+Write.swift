@@ -35,7 +35,7 @@ extension RequestHead {
     buffer.appendFields(bytes, fields, without: dropped)
     writeFraming(to: &buffer)
     if expectsContinue { buffer.append("Expect: 100-continue\r\n") }
-    writeUpgrade(to: &buffer, bytes)
+    writeConnection(to: &buffer, bytes)
     writeForwarding(to: &buffer, bytes, fields, forwarding, forwarding.fields)
     if forwarding.fields.contains(.xRequestID), dropped.contains(.xRequestID) || !fields.contains(.xRequestID) {
       buffer.append("X-Request-Id: ")
@@ -91,10 +91,14 @@ extension RequestHead {
   }
 
   @inline(__always)
-  func writeUpgrade(to buffer: inout ByteBuffer, _ bytes: RawSpan) {
+  func writeConnection(to buffer: inout ByteBuffer, _ bytes: RawSpan) {
+    if takesTrailers {
+      buffer.append(
+        upgrade.isEmpty ? "Connection: TE\r\nTE: trailers\r\n" : "Connection: upgrade, TE\r\nTE: trailers\r\n")
+    }
     guard !upgrade.isEmpty else { return }
-    buffer.append("Connection: upgrade\r\nUpgrade: ")
-    buffer.append(bytes.part(upgrade))
+    buffer.append(takesTrailers ? "Upgrade: " : "Connection: upgrade\r\nUpgrade: ")
+    Upgrade.write(to: &buffer, bytes, upgrade)
     buffer.appendLineEnd()
   }
 
@@ -118,6 +122,11 @@ extension RequestHead {
     to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable, _ forwarding: borrowing Forwarding,
     _ written: Forwarding.Fields
   ) {
+    if !forwarding.loopMark.isEmpty {
+      buffer.append("CDN-Loop: ")
+      buffer.append(forwarding.loopMark)
+      buffer.appendLineEnd()
+    }
     if let maxForwards {
       buffer.append("Max-Forwards: ")
       buffer.append(decimal: maxForwards == 0 ? 0 : UInt64(maxForwards - 1))

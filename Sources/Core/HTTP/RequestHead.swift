@@ -12,8 +12,11 @@ package struct RequestHead: Sendable, BitwiseCopyable {
   package var keepsAlive: Bool
   /// Whether the client waits for a 100 (Continue) before it sends the content. Never in HTTP/1.0 or without content.
   package var expectsContinue: Bool
-  /// The protocols that the client asks to change to; empty when it asks for none in a way that counts (RFC 9110 section 7.8).
+  /// The list of protocols that the client asks to change to, those that are left out included; empty when it asks for none in
+  /// a way that counts (RFC 9110 section 7.8) and is passed on.
   package var upgrade: ByteRange
+  /// Whether the client takes trailers: `TE: trailers` (RFC 9110 section 10.1.4).
+  package var takesTrailers: Bool
   /// The number in Max-Forwards, of TRACE and OPTIONS only (RFC 9110 section 7.6.2).
   package var maxForwards: UInt32?
   /// Length of the head, with all its line ends.
@@ -65,6 +68,7 @@ extension RequestHead {
     keepsAlive = false
     expectsContinue = false
     upgrade = .empty
+    takesTrailers = false
     maxForwards = nil
     byteCount = 0
   }
@@ -100,6 +104,10 @@ extension RequestHead {
         guard position &+ 1 < end else { return .incomplete }
         if bytes.byte(at: position &+ 1) == ByteClass.lineFeed { return .failed(.versionMissing, at: position) }
       }
+      if bytes.byte(at: position) == ByteClass.carriageReturn {
+        guard position &+ 1 < end else { return .incomplete }
+        if bytes.byte(at: position &+ 1) == ByteClass.lineFeed { return .failed(.emptyLineRepeated, at: position) }
+      }
       return Self.stopped(bytes.byte(at: position), at: position, otherwise: .methodMalformed)
     }
     methodRange = ByteRange(offset: methodStart, count: position &- methodStart)
@@ -108,6 +116,9 @@ extension RequestHead {
 
     let targetStart = position
     while position < end, ByteClass.isTarget(bytes.byte(at: position)) { position &+= 1 }
+    if position < end, ByteClass.isQueryOnly(bytes.byte(at: position)) {
+      position = Self.endOfQuery(bytes, from: targetStart, stoppedAt: position, to: end)
+    }
     guard position < end else { return .incomplete }
     guard bytes.byte(at: position) == ByteClass.space else {
       if bytes.byte(at: position) == ByteClass.carriageReturn {
@@ -125,6 +136,21 @@ extension RequestHead {
     }
     position &+= 1
     return HTTPVersion.parseAtLineEnd(bytes, from: position, to: end, into: &version)
+  }
+
+  /// Where a target ends that holds a character which only a query may hold; that character itself, if it is in no query.
+  @inline(never)
+  private static func endOfQuery(_ bytes: RawSpan, from start: Int, stoppedAt stop: Int, to end: Int) -> Int {
+    var position = start
+    while position < stop, bytes.byte(at: position) != UInt8(ascii: "?") { position += 1 }
+    guard position < stop else { return stop }
+    position = stop
+    while position < end,
+      ByteClass.isTarget(bytes.byte(at: position)) || ByteClass.isQueryOnly(bytes.byte(at: position))
+    {
+      position += 1
+    }
+    return position
   }
 
   /// The code for a byte that does not belong where it stands.
@@ -256,7 +282,9 @@ extension RequestHead {
   private mutating func interpretRareFields(
     _ bytes: RawSpan, _ fields: borrowing FieldTable, _ options: ConnectionOptions
   ) -> MessageError? {
-    let rare: KnownFields = [KnownFields(.expect), KnownFields(.upgrade), KnownFields(.maxForwards)]
+    let rare: KnownFields = [
+      KnownFields(.expect), KnownFields(.upgrade), KnownFields(.maxForwards), KnownFields(.transferCodings),
+    ]
     if fields.present.isDisjoint(with: rare) && method != .trace { return nil }
     return interpretRareFieldsSlowly(bytes, fields, options)
   }
@@ -280,7 +308,13 @@ extension RequestHead {
       }
       if options.contains(.upgrade), !hasContent, !fields.isRepeated(.upgrade) {
         let value = fields.firstValue(of: .upgrade) ?? .empty
-        if Upgrade.isPassedOn(bytes, value) { upgrade = value }
+        if Upgrade.holdsAny(bytes, value) { upgrade = value }
+      }
+      for index in 0..<fields.count where fields[index].known == .transferCodings {
+        var list = ListElements(fields[index].value)
+        while let element = list.next(bytes) {
+          if bytes.spells("trailers", at: element) { takesTrailers = true }
+        }
       }
     }
     if method == .trace || method == .options, !fields.isRepeated(.maxForwards),
@@ -289,29 +323,6 @@ extension RequestHead {
       maxForwards = bytes.decimal(value)
     }
     return nil
-  }
-}
-
-/// The Upgrade field (RFC 9110 section 7.8).
-enum Upgrade {
-  /// Whether an upgrade to these protocols may go through: a list of `name[/version]` in which no name is h2c or TLS.
-  ///
-  /// An upgrade to HTTP/2 without TLS would let a client speak to the upstream past this proxy's rules, and one to TLS would
-  /// hide what it says; neither is asked for by today's clients.
-  static func isPassedOn(_ bytes: RawSpan, _ value: ByteRange) -> Bool {
-    var list = ListElements(value)
-    while let element = list.next(bytes) {
-      var nameEnd = element.start
-      while nameEnd < element.end, ByteClass.isToken(bytes.byte(at: nameEnd)) { nameEnd += 1 }
-      let name = ByteRange(offset: element.start, count: nameEnd - element.start)
-      guard !name.isEmpty else { return false }
-      if bytes.spells("h2c", at: name) || bytes.spells("h2", at: name) || bytes.spells("tls", at: name) { return false }
-      guard nameEnd < element.end else { continue }
-      guard bytes.byte(at: nameEnd) == UInt8(ascii: "/"),
-        bytes.isToken(ByteRange(offset: nameEnd + 1, count: element.end - nameEnd - 1))
-      else { return false }
-    }
-    return true
   }
 }
 

@@ -14,6 +14,25 @@ package enum RequestID {
     return isValid(bytes, value) ? value : nil
   }
 
+  /// The value of X-Request-Id in a request that this proxy wrote; nil without one.
+  ///
+  /// - Parameter length: of its head.
+  package static func written(_ bytes: RawSpan, within length: Int) -> ByteRange? {
+    let name: StaticString = "x-request-id:"
+    let end = min(length, bytes.byteCount)
+    var start = 0
+    while start < end {
+      var stop = start
+      while stop < end, bytes.byte(at: stop) != ByteClass.carriageReturn { stop += 1 }
+      let value = start + name.utf8CodeUnitCount
+      if value < stop, bytes.spells(name, at: ByteRange(offset: start, count: name.utf8CodeUnitCount)) {
+        return bytes.trimmed(value, stop)
+      }
+      start = stop + 2
+    }
+    return nil
+  }
+
   /// Writes 128 bits as 32 lower-case hexadecimal digits, as they stand in X-Request-Id.
   package static func write(_ identifier: (UInt64, UInt64), to buffer: inout ByteBuffer) {
     write(identifier.0, to: &buffer)

@@ -128,7 +128,7 @@ extension ResponseHead {
     if isInterim { return }
     if !upgrade.isEmpty {
       buffer.append("Upgrade: ")
-      buffer.append(bytes.part(upgrade))
+      if status == 101 { buffer.append(bytes.part(upgrade)) } else { Upgrade.write(to: &buffer, bytes, upgrade) }
       buffer.append(keepsAlive || status == 101 ? "\r\nConnection: upgrade\r\n" : "\r\nConnection: upgrade, close\r\n")
       return
     }

@@ -105,7 +105,7 @@ extension ResponseHead {
       status = status &* 10 &+ UInt16(bytes.byte(at: offset) &- 0x30)
     }
     guard end > 12 else { return .incomplete }
-    guard status >= 100, status < 600 else { return .failed(.statusMalformed, at: 9) }
+    guard status >= 100 else { return .failed(.statusMalformed, at: 9) }
     let afterStatus = bytes.byte(at: 12)
     guard afterStatus == ByteClass.space || afterStatus == ByteClass.carriageReturn else {
       if afterStatus == ByteClass.lineFeed { return .failed(.bareLineFeed, at: 12) }
@@ -154,7 +154,7 @@ extension ResponseHead {
     }
     if framing == .untilClose { keepsAlive = false }
     if options.contains(.upgrade), !fields.isRepeated(.upgrade), let value = fields.firstValue(of: .upgrade),
-      Upgrade.isPassedOn(bytes, value)
+      status == 101 || Upgrade.holdsAny(bytes, value)
     {
       upgrade = value
     }

@@ -7,24 +7,22 @@ package struct LeaseFacts: Sendable, Hashable, BitwiseCopyable {
   package var connectionAge: Nanoseconds
   /// Requests that the connection carried before this one.
   package var uses: UInt32
-  /// Whether the host has to look at the socket again just before it writes: it idled for more than a few milliseconds.
-  package var lookFirst: Bool
 
   package init(
-    connection: ConnectionID, idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32, lookFirst: Bool
+    connection: ConnectionID, idleAge: Nanoseconds, connectionAge: Nanoseconds, uses: UInt32
   ) {
     self.connection = connection
     self.idleAge = idleAge
     self.connectionAge = connectionAge
     self.uses = uses
-    self.lookFirst = lookFirst
   }
 
   package var isReused: Bool { uses > 0 }
 }
 
 /// The right of one attempt to use one upstream connection. Goes back to its pool exactly once, by
-/// ``Pool/leaseReturned(_:reusable:bounds:now:)`` or ``Pool/leaseFoundStale(_:idempotent:freshOnly:bounds:now:)``.
+/// ``Pool/leaseReturned(_:reusable:idleSince:bounds:now:)`` or
+/// ``Pool/leaseFoundStale(_:idempotent:freshOnly:bounds:now:)``.
 package struct Lease: ~Copyable {
   package let facts: LeaseFacts
   package let exchange: ExchangeID

@@ -194,6 +194,37 @@ package struct Pool: ~Copyable {
     return .connect(open(for: exchange), closeFirst: nil)
   }
 
+  /// The fate of a connection that an exchange left to the next one of the same client.
+  package enum Renewed: ~Copyable {
+    /// Send on it.
+    case lease(Lease)
+    /// It has been idle, or open, for too long. Give it back, and ask for another.
+    case tooOld(Lease)
+  }
+
+  /// The next exchange wants the connection that the last one kept its lease of: it belongs to their client alone
+  /// (``ConnectionAuthentication``).
+  ///
+  /// The bounds hold as for any idle connection, but not the proven age, whatever the method: on another connection the client
+  /// would have to sign in anew, and one that signs in by POSTs from far away would never come to the end of that.
+  ///
+  /// - Parameter idleSince: when the last response on it ended.
+  package mutating func leaseRenewed(
+    _ lease: consuming Lease, idleSince: Instant, bounds: IdleBounds, now: Instant
+  ) -> Renewed {
+    let exchange = lease.exchange
+    let index = Int(checked(lease.connection))
+    guard case .leased = slots[index].state, !isDraining else { return .tooOld(lease) }
+    let since = min(idleSince, now)
+    guard now.since(since) < min(bounds.leaseLimit, settings.maximumIdleAge),
+      now.since(slots[index].openedAt) < min(bounds.connectionAgeLimit, settings.maximumConnectionAge),
+      slots[index].uses < min(bounds.usesLimit, settings.maximumUses)
+    else { return .tooOld(lease) }
+    let slot = endLease(lease)
+    slots[Int(slot)].idleSince = since
+    return .lease(self.lease(slot, to: exchange, now: now))
+  }
+
   // MARK: - Connections
 
   /// Room that has become free: the exchange that waited longest gets a connection opened.
@@ -598,8 +629,7 @@ package struct Pool: ~Copyable {
     let idleAge = now.since(entry.idleSince)
     return LeaseFacts(
       connection: ConnectionID(slot: slot, generation: entry.generation), idleAge: idleAge,
-      connectionAge: now.since(entry.openedAt), uses: entry.uses,
-      lookFirst: idleAge > EvidenceRule.unguardedIdleAge)
+      connectionAge: now.since(entry.openedAt), uses: entry.uses)
   }
 
   private func reasonToClose(_ entry: Slot, reusable: Bool, bounds: IdleBounds, now: Instant) -> CloseReason? {

@@ -15,6 +15,7 @@ package struct ProxySettings: Sendable, Hashable {
   package var forwarding = ForwardingSettings()
   package var guards = GuardSettings()
   package var halfClosed = HalfClosedPolicy.end
+  package var errors = ErrorSettings()
   package var logs = LogSettings()
   package var resolver = ResolverSettings()
   /// The path of the control socket; nil: none.

@@ -72,12 +72,16 @@ struct Call {
   var outgrowsRecord = false
   /// The client did not take the response as fast as it came.
   var wasHeldBack = false
-  /// The response has no content, and its head announced some.
-  var announcedContent = false
+  /// The response has no content by rule, whatever its head announced (HEAD, 204, 304).
+  var answerIsBare = false
+  /// The response began before all of the request had arrived.
+  var answerIsEarly = false
   /// The client said `Expect: 100-continue` and neither a 100 nor any content has passed since.
   var awaitsContinue = false
   /// Time has passed since the request came, and nothing of it was sent since: it waited for a connection, or is sent again.
   var hasWaited = false
+  /// The request signs in the connection that it goes out on (``ConnectionAuthentication``).
+  var signsIn = false
   /// Interim responses seen.
   var interimCount: UInt16 = 0
   /// The buffer may hold a whole head behind an interim one.
@@ -123,10 +127,14 @@ final class CallNotes {
   var hasIdempotencyKey = false
   /// Whom trusted proxies name as the one whose request it is; nil where that is the peer.
   var namedClient: IPAddress?
+  /// The protocols that the server was asked to change to; empty where there are none.
+  var askedProtocols: [UInt8] = []
   /// What the client asked for as Host, where edits of the response name it.
   var askedHost: [UInt8] = []
   /// A valid X-Request-Id of the client, for the access log and edits of the response; empty when the proxy made one.
   var receivedRequestID: [UInt8] = []
+  /// In which forms the client takes an error page; known only where there are any.
+  var acceptedForms: AcceptedForms?
   /// Fields that the access log asks for.
   var loggedFields: LoggedFields?
   /// Servers that refused a connection for this exchange, or failed it and are not to have its retry, by
@@ -168,6 +176,11 @@ extension Call {
     set { if notes != nil || newValue != nil { writableNotes.namedClient = newValue } }
   }
 
+  var askedProtocols: [UInt8] {
+    get { notes?.askedProtocols ?? [] }
+    set { if notes != nil || !newValue.isEmpty { writableNotes.askedProtocols = newValue } }
+  }
+
   var askedHost: [UInt8] {
     get { notes?.askedHost ?? [] }
     set { if notes != nil || !newValue.isEmpty { writableNotes.askedHost = newValue } }
@@ -191,6 +204,11 @@ extension Call {
   var failure: Failure? {
     get { notes?.failure }
     set { if notes != nil || newValue != nil { writableNotes.failure = newValue } }
+  }
+
+  var acceptedForms: AcceptedForms {
+    get { notes?.acceptedForms ?? AcceptedForms() }
+    set { writableNotes.acceptedForms = newValue }
   }
 
   var loggedFields: LoggedFields? {

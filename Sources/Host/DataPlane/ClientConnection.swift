@@ -161,6 +161,20 @@ final class ClientConnection {
     }
   }
 
+  /// The X-Request-Id in the first `length` bytes of the record; nil without one.
+  func requestID(inHeadOf length: Int) -> [UInt8]? {
+    guard let record = record.take() else { return nil }
+    let found = Self.requestID(in: record, length)
+    self.record = consume record
+    return found
+  }
+
+  private static func requestID(in record: borrowing ByteBuffer, _ length: Int) -> [UInt8]? {
+    let bytes = record.written
+    guard let range = RequestID.written(bytes, within: length) else { return nil }
+    return Array(bytes.text(range).utf8)
+  }
+
   func forgetRequestLine() {
     if !savedRequestLine.isEmpty { savedRequestLine.removeAll(keepingCapacity: true) }
   }

@@ -7,8 +7,8 @@ extension Proxy {
     var listeners: [BoundListener]
   }
 
-  /// Lends the listeners to another process. Until ``cancelHandOver()`` or ``finishHandOver(taken:atMost:)`` nothing may change
-  /// them, and an end leaves them as they are.
+  /// Lends the listeners to another process. Until ``cancelHandOver()`` or ``finishHandOver(_:taken:atMost:)``
+  /// nothing may change them, and an end leaves them as they are.
   func beginHandOver() throws(StartError) -> HandOver {
     let result = changing.withLock { _ in
       state.withLock { state -> Result<HandOver, StartError> in

@@ -18,6 +18,7 @@ extension Proxy {
     guard let listeners = endListening() else { return false }
     for listener in listeners { listener.turnNewcomersAway() }
     let deadline = MonotonicClock.now.advanced(by: patience)
+    drainPatience.withLock { $0 = patience }
     for mailbox in mailboxes { mailbox.post(.drain(until: deadline)) }
     return true
   }
@@ -65,6 +66,10 @@ extension Proxy {
   /// To be called once.
   package func waitForEnd() {
     for _ in mailboxes { ended.waitOne() }
+    if let cutOff = load.cutOff {
+      let reason = drainPatience.withLock { $0 }.map { "the drain ended after \($0.text) (timeouts.drain)" }
+      log.warning("\(reason ?? "the proxy was stopped") with \(cutOff) under way, cut off")
+    }
     names.stop()
     checks.stop()
   }
@@ -74,8 +79,10 @@ extension Proxy {
   /// Replaces the settings: no request and no connection is lost, on either side. Nothing changes when it throws.
   ///
   /// New listeners are bound first; those that are named no more stop accepting. The number of threads stays.
+  /// - Parameter accessLog: where the access log goes under them; nil where it stays. Each worker takes it up with the settings:
+  ///   a line of the old form goes to the old place, and one of the new form to the new one.
   /// - Returns: what could not be taken over while running, in words.
-  package func reload(_ wanted: ProxySettings) throws(StartError) -> [String] {
+  package func reload(_ wanted: ProxySettings, accessLog: LogWriter? = nil) throws(StartError) -> [String] {
     var notes: [String] = []
     var failure: StartError?
     reloading.withLock { _ in
@@ -83,7 +90,7 @@ extension Proxy {
         try Self.checkMayChange(state.withLock { $0 })
         // The names of both, until it is certain which of them hold.
         try prepareNames(of: [settings, wanted], under: wanted.resolver)
-        try changing.withLock { _ throws(StartError) in notes = try replaceSettings(wanted) }
+        try changing.withLock { _ throws(StartError) in notes = try replaceSettings(wanted, accessLog) }
         try prepareNames(of: [wanted], under: wanted.resolver)
       } catch {
         try? prepareNames(of: [settings], under: settings.resolver)
@@ -121,7 +128,7 @@ extension Proxy {
     }
   }
 
-  private func replaceSettings(_ wanted: ProxySettings) throws(StartError) -> [String] {
+  private func replaceSettings(_ wanted: ProxySettings, _ accessLog: LogWriter?) throws(StartError) -> [String] {
     let before = state.withLock { $0 }
     try Self.checkMayChange(before)
     var settings = wanted
@@ -150,6 +157,7 @@ extension Proxy {
       state = State(settings: settings, generation: generation, members: members, listeners: listeners)
     }
     load.limitRequests(to: settings.guards.requestRate)
+    if let accessLog { logLines.withLock { $0.replace(by: accessLog) } }
     for listener in left {
       listener.turnNewcomersAway()
       leftPorts.withLock { $0[listener.address.port] = MonotonicClock.now }
@@ -161,7 +169,8 @@ extension Proxy {
         .reload(
           Worker.Reload(
             settings: settings, generation: generation, members: members,
-            listeners: listeners.flatMap { $0.listeners(ofWorker: index) }, clientLimit: clientLimit)))
+            listeners: listeners.flatMap { $0.listeners(ofWorker: index) }, clientLimit: clientLimit,
+            accessLog: accessLog)))
     }
     return notes
   }

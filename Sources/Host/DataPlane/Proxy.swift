@@ -23,6 +23,22 @@ package final class Proxy: Sendable {
     var isHandingOver = false
   }
 
+  /// Where the access log goes, and what was lost of it.
+  struct LogLines {
+    private var writer: LogWriter?
+    private var lostBefore: UInt64 = 0
+
+    init(writer: LogWriter?) { self.writer = writer }
+
+    mutating func replace(by writer: LogWriter) {
+      lostBefore = lost ?? 0
+      self.writer = writer
+    }
+
+    /// nil where nothing is written.
+    var lost: UInt64? { writer.map { lostBefore &+ $0.droppedCount } }
+  }
+
   let state: Mutex<State>
   /// One reload at a time. It may wait for names.
   let reloading = Mutex(())
@@ -38,7 +54,9 @@ package final class Proxy: Sendable {
   /// The sockets that the service manager has passed; settings name them.
   let managed: [InheritedListener]
   let log: Logger
-  private let accessLog: LogWriter?
+  let logLines: Mutex<LogLines>
+  /// How long a drain that has begun may take.
+  let drainPatience = Mutex<Nanoseconds?>(nil)
   let ended: Wakeup
 
   /// Binds every listener, then starts one thread a worker. When this returns, connections are accepted.
@@ -48,7 +66,7 @@ package final class Proxy: Sendable {
     settings: ProxySettings, log: Logger, accessLog: LogWriter?, inherited: [InheritedListener] = []
   ) throws(StartError) {
     self.log = log
-    self.accessLog = accessLog
+    logLines = Mutex(LogLines(writer: accessLog))
     managed = inherited.filter(\.isManaged)
     let descriptorLimit = Machine.raiseDescriptorLimit()
     // The rest is for upstream connections, listeners and logs. Where descriptors are scarce every client may need a
@@ -69,6 +87,7 @@ package final class Proxy: Sendable {
       ended = try Wakeup(isBlocking: true)
       var mailboxes: [Worker.Mailbox] = []
       let clientLimit = Self.clientLimit(settings, room: clientRoom)
+      let loopMark = LoopMark(Self.randomSeed().0)
       for index in 0..<settings.threads {
         let ready = try Wakeup(isBlocking: true)
         let seed = Self.randomSeed()
@@ -78,8 +97,7 @@ package final class Proxy: Sendable {
             let worker = try Worker(
               index: index, settings: settings, listeners: handover.takeListeners(), members: members,
               clientLimit: clientLimit, load: load,
-              log: log,
-              accessLog: accessLog, seed: seed)
+              loopMark: loopMark, log: log, accessLog: accessLog, seed: seed)
             handover.put(.success(worker.mailbox))
             ready.signal()
             worker.run()
@@ -178,7 +196,7 @@ package final class Proxy: Sendable {
     }
     var sum = Counters()
     for report in reports { sum.add(report.counters) }
-    let lost = accessLog.map { ["photofinish_access_log_lines_lost_total \($0.droppedCount)"] } ?? []
+    let lost = logLines.withLock(\.lost).map { ["photofinish_access_log_lines_lost_total \($0)"] } ?? []
     return names.dump() + lines + sum.lines() + lost
   }
 }

@@ -19,6 +19,8 @@ final class Server {
   var pool: Pool
   /// By the slot of their ``ConnectionID``.
   var connections: [UpstreamConnection?] = []
+  /// Connections that clients keep for themselves between two requests; the pool counts them as leased.
+  var keptCount: UInt32 = 0
   /// Whether the settings still name it and its name still resolves to it.
   var isActive = true
   var sweepAt = Instant.distantFuture
@@ -29,6 +31,8 @@ final class Server {
   private var connectFailedAt = Instant(nanoseconds: 0)
   /// Since when it refuses connections; nil: the last one was opened, or took too long.
   private(set) var refusesSince: Instant?
+  /// It has sent content behind an answer that has none (HEAD, 204, 304): behind such answers its connections end.
+  var sendsUnannouncedContent = false
   var roundTripMeasuredAt = Instant(nanoseconds: 0)
   /// The hint that was last passed to the shared record: the same one again is no news.
   var lastHint: UInt32?
@@ -83,7 +87,7 @@ final class Server {
   /// Of this thread: those that have a connection, wait for one, or have one opened for them.
   var requestsUnderWay: UInt32 {
     let counts = pool.counts
-    return counts.leased &+ counts.connecting &+ counts.waiting
+    return counts.leased &- keptCount &+ counts.connecting &+ counts.waiting
   }
 
   /// Doubles with each failure.

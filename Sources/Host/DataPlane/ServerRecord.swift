@@ -19,6 +19,8 @@ package final class ServerRecord: Sendable {
   private let connectionAgeLimit: Atomic<Int64>
   private let usesLimit: Atomic<UInt32>
   private let trustedSince: Atomic<Int64>
+  /// Its answers are doubted until then.
+  private let doubtedUntil = Atomic<Int64>(.min)
 
   package init(address: SocketAddress, name: String, origin: OriginAddress, window settings: IdleWindow.Settings) {
     self.address = address
@@ -43,6 +45,12 @@ package final class ServerRecord: Sendable {
       usesLimit: usesLimit.load(ordering: .relaxed),
       trustedSince: Instant(nanoseconds: trustedSince.load(ordering: .relaxed)))
   }
+
+  /// Whether the server has lately sent an answer that nobody had asked for, so that one on a reused connection may be another
+  /// request's.
+  func isDoubted(at now: Instant) -> Bool { now.nanoseconds < doubtedUntil.load(ordering: .relaxed) }
+
+  func doubtAnswers(until end: Instant) { doubtedUntil.max(end.nanoseconds, ordering: .relaxed) }
 
   /// Lets `event` change what is known and publishes the new bounds.
   ///

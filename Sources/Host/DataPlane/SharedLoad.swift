@@ -7,6 +7,8 @@ final class SharedLoad: Sendable {
   private let clients = Atomic<Int>(0)
   private let connections = (0..<SharedLoad.shardCount).map { _ in ConnectionShard() }
 
+  private let cutExchanges = Atomic<Int>(0)
+  private let cutTunnels = Atomic<Int>(0)
   private let rates = Mutex<ClientRates?>(nil)
 
   static let shardCount = 16
@@ -35,6 +37,20 @@ final class SharedLoad: Sendable {
   }
 
   func exchangeEnded() { exchanges.subtract(1, ordering: .relaxed) }
+
+  /// The end of the process cuts it off.
+  func exchangeWasCutOff(isTunnel: Bool) {
+    if isTunnel { cutTunnels.add(1, ordering: .relaxed) } else { cutExchanges.add(1, ordering: .relaxed) }
+  }
+
+  /// In words; nil when all could be done.
+  var cutOff: String? {
+    let (exchanges, tunnels) = (cutExchanges.load(ordering: .relaxed), cutTunnels.load(ordering: .relaxed))
+    let parts = [(exchanges, "request"), (tunnels, "tunnel")].compactMap { count, name in
+      count == 0 ? nil : "\(count) \(name)\(count == 1 ? "" : "s")"
+    }
+    return parts.isEmpty ? nil : parts.joined(separator: " and ")
+  }
 
   /// Counts a client connection if there are fewer than `limit`. The kernel spreads them over the workers as it likes: a share
   /// for each would turn clients away from one worker while there is room at another.

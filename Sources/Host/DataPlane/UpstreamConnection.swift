@@ -23,7 +23,7 @@ final class UpstreamConnection {
   var peerClosed = false
   /// The end of the stream was read, before any error was.
   var sawEnd = false
-  /// The first error that any call reported; 0: none. Later ones say nothing (DESIGN: the evidence rule).
+  /// The first error that any call reported; 0: none. Later ones say nothing (docs/decisions/0002-replay-on-proof.md).
   var firstError: Int32 = 0
 
   /// Since when there has been something to read without a pause: while a client holds us back the server's last byte waits in
@@ -31,8 +31,14 @@ final class UpstreamConnection {
   var readableSince = Instant(nanoseconds: 0)
   /// It began with a PROXY header, so it carries the requests of one client and nobody else's.
   var isNamed = false
-  /// The last answer had no content but announced some (HEAD, 304): a server that sends it all the same does so by then.
-  var doubtfulUntil: Instant?
+  /// Somebody signed in on it, or was asked to (``ConnectionAuthentication``): it carries the requests of that client connection
+  /// and nobody else's.
+  var isPrivate = false
+  /// The client connection that keeps it between two requests, and since when.
+  var keptBy: UInt64?
+  var keptSince = Instant(nanoseconds: 0)
+  /// The last answer had no content by rule, whatever it announced (HEAD, 204, 304).
+  var lastAnswerWasBare = false
 
   var inbound: ByteBuffer?
   var scan = HeadScan()

@@ -101,22 +101,32 @@ extension Worker {
   /// Answers a request whose head was not understood, and closes.
   func refuse(_ client: ClientConnection, _ held: consuming ByteBuffer, _ error: MessageError) {
     let inbound = held
-    let text = Self.explanation(of: error, inbound)
+    let text = explanation(of: error, inbound)
     recycle(inbound)
     client.scan = HeadScan()
     beginRefusal(client)
-    let status = ProxyStatus(
-      pseudonym: settings.forwarding.name, error: error.proxyError, details: text)
     answer(
-      client, LocalResponse(status: UInt16(error.status), body: Self.body(text), proxyStatus: status.fieldValue))
+      client,
+      ErrorAnswer(
+        status: UInt16(error.status), error: error.proxyError, sentence: text, details: text, isRequestsFault: true))
     notices.post(now) { log.notice("client \(client.peer): \(error.status): \(text)") }
   }
 
-  private static func explanation(of error: MessageError, _ inbound: borrowing ByteBuffer) -> String {
+  private func explanation(of error: MessageError, _ inbound: borrowing ByteBuffer) -> String {
     if let foreign = ForeignProtocol.spoken(byClient: inbound.readable) {
       return "this looks like \(foreign.name), and this port speaks HTTP/1.1 without TLS"
     }
+    if let setting = error.code.setting { return "\(error.code.fact) of \(limit(of: error.code)) (\(setting))" }
     return error.explanation
+  }
+
+  /// What a limit that a message went beyond is now.
+  func limit(of code: MessageError.Code) -> String {
+    switch code {
+    case .tooManyFields: "\(headLimits.fieldCount)"
+    case .startLineTooLong: "\(headLimits.startLineBytes) bytes"
+    default: "\(headLimits.headBytes) bytes"
+    }
   }
 
   /// The head did not come in time.
@@ -131,6 +141,7 @@ extension Worker {
     client.call.reset(machine: Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: defaultBounds, at: now)
     _ = client.call.machine.clientLeft()
     client.forgetRequestLine()
+    client.call.requestID = identifiers.next()
     client.call.clientKeepsAlive = false
     client.call.requestBody = .discarded
   }
@@ -142,9 +153,37 @@ extension Worker {
   }
 
   /// An answer to a request that is at fault itself (RFC 9209 section 2.3.16).
-  private func clientFault(status: UInt16, _ text: String) -> LocalResponse {
-    let proxyStatus = ProxyStatus(pseudonym: settings.forwarding.name, error: .httpRequestError, details: text)
-    return LocalResponse(status: status, body: Self.body(text), proxyStatus: proxyStatus.fieldValue)
+  private func clientFault(status: UInt16, _ text: String) -> ErrorAnswer {
+    ErrorAnswer(status: status, error: .httpRequestError, sentence: text, details: text, isRequestsFault: true)
+  }
+
+  /// Answers with a failure, of which the settings say what clients see.
+  func answer(_ client: ClientConnection, _ failure: ErrorAnswer) {
+    let tells =
+      switch settings.errors.details {
+      case .log: false
+      case .trusted: client.forwarding.peerIsTrusted
+      case .all: true
+      }
+    let page = settings.errors.page(for: failure.status)
+    answer(
+      client,
+      failure.response(
+        pseudonym: settings.forwarding.name, requestID: requestID(client), tells: tells, page: page,
+        accepted: client.call.acceptedForms))
+  }
+
+  /// The request has come by here before: somewhere on its way a proxy leads back to this one.
+  func refuseLoop(_ client: ClientConnection) {
+    _ = client.call.machine.clientLeft()
+    let text = "The request came back to this proxy, which had passed it on already."
+    counters.failures["proxy_loop_detected", default: 0] &+= 1
+    notices.post(now) {
+      log.warning(
+        "\(requestLine(client)): 502: the request came back: the servers of '\(client.call.route?.upstream?.name ?? "")', or proxies behind them, lead to this proxy (CDN-Loop). Correct the addresses of the servers."
+      )
+    }
+    answer(client, ErrorAnswer(status: 502, error: .proxyLoopDetected, sentence: text, details: text))
   }
 
   /// TRACE and OPTIONS whose Max-Forwards is used up end here (RFC 9110 section 7.6.2).
@@ -185,12 +224,6 @@ extension Worker {
     queue(client)
   }
 
-  static func body(_ text: String) -> [UInt8] {
-    var bytes = Array(text.utf8)
-    bytes.append(0x0a)
-    return bytes
-  }
-
   // MARK: - Failures
 
   /// Answers the exchange with what went wrong at the upstream, unless it is to be retried. It leases nothing any more.
@@ -198,14 +231,14 @@ extension Worker {
     if retriesFailure(client, failure) { return }
     noteFailure(client, failure)
     let server = serverName(client)
-    let status = ProxyStatus(
-      pseudonym: settings.forwarding.name, error: ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)"),
-      nextHop: client.call.server == nil ? nil : server, details: failure.details)
+    // Both lists are those of RFC 9209.
+    let error = ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)") ?? .proxyInternalError
     answer(
       client,
-      LocalResponse(
-        status: UInt16(failure.status), body: Self.body("\(failure.status) \(failure.sentence(server: server))"),
-        proxyStatus: status.fieldValue, retryAfter: failure.status == 503 ? 1 : nil))
+      ErrorAnswer(
+        status: UInt16(failure.status), error: error, nextHop: client.call.server == nil ? nil : server,
+        sentence: "\(failure.status) \(failure.sentence(server: server))", details: failure.details,
+        retryAfter: failure.status == 503 ? 1 : nil))
   }
 
   func serverName(_ client: ClientConnection) -> String {
@@ -293,7 +326,7 @@ extension Worker {
   func clientBroke(_ client: ClientConnection) {
     guard client.phase != .closed else { return }
     if client.phase == .tunnelling {
-      endTunnel(client, abort: true)
+      endTunnel(client, .reset)
       return
     }
     if client.call.isActive {
@@ -315,6 +348,7 @@ extension Worker {
     if let buffer = client.inbound.take() { recycle(buffer) }
     if let buffer = client.outbound.take() { recycle(buffer) }
     if let buffer = client.record.take() { recycle(buffer) }
+    if client.upstream != nil { releaseKept(client, "client-left") }
     if client.isCounted, let address = client.peer.ipAddress {
       client.isCounted = false
       load.connectionClosed(ClientKey(address))

@@ -94,6 +94,8 @@ extension Worker {
       client.call.stage = .judging
       expect(.reset, for: client, within: deadline.since(now))
     case .replayAfresh(let verdict):
+      // Nothing is sent again, and no connection opened, for a client that has gone.
+      if clientLeftWhileWaiting(client) { return }
       counters.replays[verdict.label, default: 0] &+= 1
       client.record?.rewind()
       client.call.hasWaited = true
@@ -117,7 +119,7 @@ extension Worker {
       fail(client, failure)
     case .abortClient(let failure):
       returnLease(client, reusable: false)
-      noteFailure(client, failure)
+      noteFailure(client, failure, wasAnswered: true)
       breakOff(client)
     }
   }
@@ -182,7 +184,7 @@ extension Worker {
   private func timedOut(_ client: ClientConnection, _ cause: FailureCause) {
     guard let upstream = client.upstream, client.lease != nil else { return }
     let observation = observe(upstream)
-    let end = client.call.machine.timedOut(cause, observation: observation)
+    let end = client.call.machine.timedOut(cause, waited: now.since(client.call.sentAt), observation: observation)
     if client.call.machine.lastEndWasSilent, let facts = client.call.facts { learnOfSilence(client, upstream, facts) }
     counters.closedByProxy["timeout", default: 0] &+= 1
     noteLateness(client, cause, at: upstream.server)

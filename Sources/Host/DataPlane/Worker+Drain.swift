@@ -3,6 +3,7 @@ import Core
 /// The end in order: nobody new, and whoever is here gets the answers to what has been asked.
 extension Worker {
   struct Drain {
+    let beganAt: Instant
     /// Whatever is still under way then ends.
     let deadline: Instant
     /// Until then a client that has asked already is answered once more, instead of being told that this was the last answer.
@@ -18,7 +19,7 @@ extension Worker {
     guard drain == nil else { return }
     let patience = max(deadline.since(now), .zero)
     drain = Drain(
-      deadline: deadline, graceEnds: now.advanced(by: min(settings.timeouts.drainGrace, patience / 2)))
+      beganAt: now, deadline: deadline, graceEnds: now.advanced(by: min(settings.timeouts.drainGrace, patience / 2)))
     timers.schedule(UInt64(Kind.drainDeadline) << 56, at: deadline)
     pauseAccepting()
     leave(listeners)
@@ -42,6 +43,24 @@ extension Worker {
     if client.inbound != nil { return true }
     if case .bytes = Socket.glance(client.number) { return true }
     return false
+  }
+
+  /// The worker ends, and this is still under way. Who has got nothing of an answer gets one that says so.
+  func cutOff(_ client: ClientConnection) {
+    noteCut(client, drain.map { .drainEnded(after: $0.deadline.since($0.beganAt)) } ?? .stopped)
+    load.exchangeWasCutOff(isTunnel: client.phase == .tunnelling)
+    if client.phase == .exchanging, client.call.headAt == nil {
+      abandonExchange(client)
+      client.call.clientKeepsAlive = false
+      answer(
+        client,
+        ErrorAnswer(
+          status: 503, error: .proxyInternalError, sentence: "503 The proxy is stopping.", details: "stopping",
+          retryAfter: 1))
+    } else {
+      abandonExchange(client)
+    }
+    breakOff(client)
   }
 
   // MARK: - Listeners that go

@@ -44,11 +44,11 @@ extension Worker {
       error = .httpRequestDenied
       retryAfter = UInt32(clamping: (wait.count &+ 999_999_999) / 1_000_000_000)
     }
-    let proxyStatus = ProxyStatus(pseudonym: settings.forwarding.name, error: error, details: text)
     answer(
       client,
-      LocalResponse(
-        status: status, body: Self.body(text), proxyStatus: proxyStatus.fieldValue, retryAfter: max(retryAfter, 1)))
+      ErrorAnswer(
+        status: status, error: error, sentence: text, details: text, retryAfter: max(retryAfter, 1),
+        isRequestsFault: status == 429))
   }
 
   private static func text(ofRate perSecond: Double) -> String {

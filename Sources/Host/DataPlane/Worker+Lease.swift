@@ -10,6 +10,7 @@ extension Worker {
     guard let upstream = client.call.route?.upstream else {
       preconditionFailure("only a request that is to be forwarded needs a connection")
     }
+    if client.upstream != nil, takesKept(client, of: upstream) { return }
     guard
       let server = upstream.choose(
         sticky: client.call.stickyServer, refusedBy: client.call.refusedBy, key: client.call.balanceKey, at: now)
@@ -20,9 +21,13 @@ extension Worker {
     client.call.server = server
     if client.call.machine.attempts == 0 { server.budget.requestArrived() }
     let admission = server.pool.requestArrived(
-      ExchangeID(client.token), idempotent: isReplayable(client), freshOnly: client.call.machine.needsFreshConnection,
+      ExchangeID(client.token), idempotent: isReplayable(client), freshOnly: needsFreshConnection(client, to: server),
       bounds: bounds(for: client, at: server), now: now)
     follow(admission, for: client, at: server)
+  }
+
+  private func needsFreshConnection(_ client: ClientConnection, to server: Server) -> Bool {
+    client.call.machine.needsFreshConnection || server.record.isDoubted(at: now)
   }
 
   /// Whether a request that meets a close can be sent again whatever the verdict: its method allows it, and all of it is kept.
@@ -49,6 +54,7 @@ extension Worker {
       client.call.stage = .waiting(ticket, server)
       client.call.hasWaited = true
       expect(.waiting, for: client, within: deadline.since(now))
+      if server.keptCount > 0 { makeRoom(at: server) }
     case .refused(let refusal):
       let cause: FailureCause =
         switch refusal {
@@ -60,51 +66,43 @@ extension Worker {
   }
 
   /// Begins the attempt on a leased connection.
-  private func take(_ lease: consuming Lease, for client: ClientConnection, at server: Server) {
+  func take(_ lease: consuming Lease, for client: ClientConnection, at server: Server) {
     let facts = lease.facts
     guard let upstream = server.connection(facts.connection) else {
-      preconditionFailure("the pool leases only connections that are there")
+      noteFault("the pool of \(server.record.name) leased a connection that is not there")
+      giveBack(lease, to: server)
+      fail(client, client.call.machine.refused(.proxyError(detail: "a leased connection is not there")))
+      return
     }
     client.call.facts = facts
     client.call.leasedAt = now
     client.call.upstreamLogID = upstream.logID
-    var looks = client.call.machine.leased(facts) == .lookFirst
-    // The loop has been told of something on it and has not come to it yet; or content may still come behind an answer that
-    // has none. A fresh connection on which the server speaks or hangs up at once is written to: that is an attempt that fails,
-    // and is counted as one.
-    if facts.isReused, upstream.isReadable || upstream.peerClosed || upstream.doubtfulUntil != nil { looks = true }
-    if looks {
-      let isDoubtful = upstream.doubtfulUntil.map { now < $0 } ?? false
-      let glance = Socket.glance(upstream.number)
-      if glance != .quiet || isDoubtful {
-        counters.foundStaleBeforeWrite &+= 1
-        noteIdleEnd(of: upstream, facts, glance)
-        _ = client.call.machine.lookedAgain(.stale)
-        discard(upstream)
-        let admission = server.pool.leaseFoundStale(
-          lease, idempotent: isReplayable(client), freshOnly: client.call.machine.needsFreshConnection,
-          bounds: bounds(for: client, at: server), now: now)
-        follow(admission, for: client, at: server)
-        return
-      }
-      _ = client.call.machine.lookedAgain(.quiet)
-      upstream.isReadable = false
-      upstream.doubtfulUntil = nil
-    }
-    if facts.isReused {
-      counters.upstreamConnectionsReused &+= 1
-      counters.idleAgeAtReuse.record(facts.idleAge)
-    }
+    client.call.machine.leased(facts)
     client.call.stage = .leased
     client.lease = consume lease
     client.upstream = upstream
     upstream.client = client.token
+    if client.call.signsIn { upstream.isPrivate = true }
     sendProxyHeader(for: client, on: upstream)
     upstream.bytesWrittenBefore = upstream.bytesWritten
     upstream.scan = HeadScan()
     expect(.sending, for: client, within: client.call.bounds.bodyIdle)
     // The lease may have come while another client connection has its turn.
     queue(client)
+  }
+
+  /// The look before the write found that the connection cannot carry the request: it takes another one.
+  func leaseAnother(_ client: ClientConnection, insteadOf upstream: UpstreamConnection) {
+    guard let lease = client.lease.take() else { preconditionFailure("a request is written on a lease") }
+    let server = upstream.server
+    client.upstream = nil
+    client.call.stage = .none
+    expectNothingOfServer(for: client)
+    discard(upstream)
+    let admission = server.pool.leaseFoundStale(
+      lease, idempotent: isReplayable(client), freshOnly: needsFreshConnection(client, to: server),
+      bounds: bounds(for: client, at: server), now: now)
+    follow(admission, for: client, at: server)
   }
 
   // MARK: - Connecting
@@ -196,7 +194,10 @@ extension Worker {
     switch server.pool.connectSucceeded(upstream.id, bounds: server.record.bounds, now: now) {
     case .lease(let lease):
       guard let client = clients.element(UInt64(lease.exchange)) else {
-        preconditionFailure("an exchange that leaves tells the pool first")
+        noteFault("the pool of \(server.record.name) leased a connection to an exchange that is over")
+        discard(upstream)
+        giveBack(lease, to: server)
+        return
       }
       take(lease, for: client, at: server)
     case .keptIdle(let victim):
@@ -310,10 +311,16 @@ extension Worker {
 
   /// Gives back the lease of an attempt that is over. A connection that is not reusable is closed.
   func returnLease(_ client: ClientConnection, reusable wanted: Bool) {
+    if let upstream = client.upstream, upstream.isPrivate, keeps(client, upstream, reusable: wanted) { return }
     guard let upstream = client.upstream, let lease = client.lease.take() else { return }
     let server = upstream.server
     // A reload may have switched the PROXY protocol off meanwhile: the pool would keep it for everybody.
-    let reusable = wanted && !(upstream.isNamed && server.upstream.settings.proxyProtocol == .off)
+    var reusable =
+      wanted && !upstream.isPrivate && !(upstream.isNamed && server.upstream.settings.proxyProtocol == .off)
+    if reusable, server.record.isDoubted(at: now) {
+      countClose("answers-doubted")
+      reusable = false
+    }
     client.upstream = nil
     client.call.stage = .none
     upstream.client = nil
@@ -327,13 +334,26 @@ extension Worker {
       becameIdle(upstream)
     case .handOver(let next):
       guard let waiting = clients.element(UInt64(next.exchange)) else {
-        preconditionFailure("an exchange that leaves tells the pool first")
+        noteFault("the pool of \(server.record.name) handed a connection to an exchange that is over")
+        discard(upstream)
+        giveBack(next, to: server)
+        return
       }
       take(next, for: waiting, at: server)
     case .close(let reason, let room):
       if reusable { countClose(reason.name) }
       discard(upstream)
       use(room, of: server)
+    }
+  }
+
+  /// Ends a lease that nobody can use.
+  private func giveBack(_ lease: consuming Lease, to server: Server) {
+    switch server.pool.leaseReturned(lease, reusable: false, bounds: server.record.bounds, now: now) {
+    case .close(_, let room): use(room, of: server)
+    // Not of a connection that cannot be used again.
+    case .keptIdle: break
+    case .handOver: break
     }
   }
 
@@ -352,7 +372,11 @@ extension Worker {
     while !rooms.isEmpty {
       let (id, exchange, server) = rooms.removeFirst()
       guard let client = clients.element(UInt64(exchange)) else {
-        preconditionFailure("an exchange that leaves tells the pool first")
+        noteFault("the pool of \(server.record.name) has a connection opened for an exchange that is over")
+        if case .connect(let next, let exchange) = server.pool.connectFailed(id, now: now) {
+          rooms.append((next, exchange, server))
+        }
+        continue
       }
       connect(id, for: client, at: server)
     }
@@ -376,7 +400,8 @@ extension Worker {
 
   private func close(_ id: ConnectionID, of server: Server, because reason: Pool.CloseReason) {
     guard let upstream = server.connection(id) else {
-      preconditionFailure("the pool closes only connections that are there")
+      noteFault("the pool of \(server.record.name) closes a connection that is not there")
+      return
     }
     countClose(reason.name)
     discard(upstream)
@@ -420,16 +445,21 @@ extension Worker {
       upstream.isReadable = false
       return
     }
+    if let token = upstream.keptBy {
+      if let client = clients.element(token) { keptConnectionEnded(client, upstream, glance) }
+      return
+    }
     let server = upstream.server
     let facts = server.pool.facts(of: upstream.id, now: now)
     noteIdleEnd(of: upstream, facts, glance)
+    if case .bytes = glance { noteUnaskedBytes(of: upstream, seen: .idle) }
     let room = server.pool.connectionClosed(upstream.id, now: now)
     discard(upstream)
     use(room, of: server)
   }
 
   /// Counts the end of an idle connection and lets the idle window learn from it.
-  private func noteIdleEnd(of upstream: UpstreamConnection, _ facts: LeaseFacts, _ glance: Glance) {
+  func noteIdleEnd(of upstream: UpstreamConnection, _ facts: LeaseFacts, _ glance: Glance) {
     let how: IdleWindow.CloseKind
     switch glance {
     case .quiet: return
@@ -541,6 +571,10 @@ extension Worker {
       countClose(reason.name)
       discard(upstream)
       use(room, of: server)
+    }
+    guard reason == .draining, server.keptCount > 0 else { return }
+    for case .some(let upstream) in server.connections {
+      if let client = upstream.keptBy.flatMap({ clients.element($0) }) { releaseKept(client, reason.name) }
     }
   }
 }

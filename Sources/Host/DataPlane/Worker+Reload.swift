@@ -9,10 +9,15 @@ extension Worker {
     var members: [[UpstreamMember]]
     var listeners: [Listener]
     var clientLimit: Int
+    /// Where the access log goes from now on; nil where that stays.
+    var accessLog: LogWriter?
   }
 
   /// Exchanges that are under way end under the route that they began with; connections stay, on either side.
   func adopt(_ reload: Reload) {
+    // What has its form already belongs to the old place.
+    flushAccessLog()
+    if let writer = reload.accessLog { accessLog = writer }
     if reload.settings.logs != settings.logs {
       accessFormat = AccessFormat(reload.settings.logs)
       accessGeneration &+= 1
@@ -48,6 +53,7 @@ extension Worker {
 
   func makeRoutes() {
     defaultRoute = Route(to: upstreams[0], under: settings)
+    hasErrorPages = !settings.errors.pages.isEmpty
     hasGuards = settings.guards != GuardSettings()
     logsRequests = !accessFormat.isOff
     logsFields = !accessFormat.requestFields.isEmpty || !accessFormat.responseFields.isEmpty

@@ -37,16 +37,32 @@ extension Worker {
 
   // MARK: - Failures
 
+  /// Something that only a fault of ours can bring about, in a place where it need not cost more than one exchange.
+  func noteFault(_ what: String) {
+    counters.faults &+= 1
+    log.error("a fault of the proxy: \(what); please report this line")
+  }
+
   /// Counts a failure and says in the log what happened and what would prevent it.
-  func noteFailure(_ client: ClientConnection, _ failure: Failure) {
+  ///
+  /// - Parameter wasAnswered: whether the client has got the head of an answer, which was broken off.
+  func noteFailure(_ client: ClientConnection, _ failure: Failure, wasAnswered: Bool = false) {
     client.call.failure = failure
     counters.failures["\(failure.proxyStatusError)", default: 0] &+= 1
     if client.call.machine.replays > 0 { counters.replaysFailed &+= 1 }
     notices.post(now) {
       let sentence = failure.sentence(server: serverName(client))
-      let prevention = failure.prevention.isEmpty ? "" : " " + failure.prevention
-      log.warning("\(requestLine(client)): \(failure.status): \(sentence)\(prevention)")
+      let prevention = failure.prevention(server: serverName(client))
+      let status = wasAnswered ? "\(client.call.status), broken off" : "\(failure.status)"
+      log.warning(
+        "\(requestLine(client)): \(status): \(sentence)\(prevention.isEmpty ? "" : " ")\(prevention) (request \(String(decoding: requestID(client), as: UTF8.self)))"
+      )
     }
+  }
+
+  /// The proxy ends an exchange, or a tunnel, by a time of its own: nobody failed, and the access log says why.
+  func noteCut(_ client: ClientConnection, _ cause: FailureCause) {
+    client.call.failure = Failure(cause, attempts: client.call.machine.attempts)
   }
 
   // MARK: - Access log
@@ -90,8 +106,15 @@ extension Worker {
       && call.machine.retries == 0 && call.machine.lastVerdict == nil
   }
 
-  private func requestID(_ client: ClientConnection) -> [UInt8] {
+  /// The identifier of an exchange, as its server and the logs have it. It allocates: for logs and failures.
+  func requestID(_ client: ClientConnection) -> [UInt8] {
     guard client.call.receivedRequestID.isEmpty else { return client.call.receivedRequestID }
+    // Without an access log nothing is kept of the client's own, which is still in the request as it goes to the server.
+    if !logsRequests, client.call.machine.isRecordWhole,
+      let received = client.requestID(inHeadOf: client.call.headLength)
+    {
+      return received
+    }
     var text: [UInt8] = []
     text.reserveCapacity(32)
     text.appendLog(paddedHexadecimal: client.call.requestID.0)
@@ -168,7 +191,7 @@ extension Worker {
     }
     return Forwarding(
       clientAddress: peer.isUnix ? [] : Array(peer.host.utf8), clientPort: 0, scheme: scheme, peerIsTrusted: isTrusted,
-      pseudonym: viaName, fields: written)
+      pseudonym: viaName, fields: written, loopMark: loopMark.text)
   }
 
   var viaName: [UInt8] { pseudonym }

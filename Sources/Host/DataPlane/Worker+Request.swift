@@ -86,6 +86,7 @@ extension Worker {
     let requestID = identifiers.next()
     let route = route(for: head, inbound)
     startCall(client, head, route ?? defaultRoute, requestID)
+    if client.call.asksForUpgrade { client.call.askedProtocols = head.askedProtocols(inbound.readable) }
     if client.told.forwarding.peerIsTrusted { noteNamedClient(client, inbound) }
     let upstream = route?.upstream
     if let upstream {
@@ -94,6 +95,7 @@ extension Worker {
       noteStickyServer(client, inbound, upstream)
       noteIdempotencyKey(client, inbound)
     }
+    if ConnectionAuthentication.isNamed(inbound.readable, fields) { client.call.signsIn = true }
     noteEditValues(client, head, inbound, route)
     if route?.rewrites ?? false || head.target.form == .absolute { client.saveRequestLine(head, inbound.readable) }
     if logsFields {
@@ -102,6 +104,8 @@ extension Worker {
     if logsRequests, let given = RequestID.received(inbound.readable, fields) {
       client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
+
+    if hasErrorPages { client.call.acceptedForms = AcceptedForms(inbound.readable, fields) }
 
     if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
     var record = buffers.take()
@@ -116,12 +120,15 @@ extension Worker {
     let refusal = hasGuards ? refusal(of: client) : nil
     client.call.headLength = record.count
     client.record = consume record
+    let isLoop = loopMark.isIn(inbound.readable, fields)
     inbound.consume(head.byteCount)
-    guard refusal == nil, upstream != nil else {
+    guard refusal == nil, upstream != nil, !isLoop else {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
       client.call.requestBody = head.framing == .none ? .complete : .discarded
       if let refusal {
         refuse(client, refusal)
+      } else if isLoop {
+        refuseLoop(client)
       } else if let ownAnswer {
         answerHere(client, ownAnswer)
       } else {
@@ -270,14 +277,26 @@ extension Worker {
     _ client: ClientConnection, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
     to record: inout ByteBuffer
   ) -> MessageError? {
+    // What is here of the content goes on as one chunk, however small the chunks were that it came in.
+    var preview = decoder
+    var total = 0
     var offset = 0
+    while case .data(let range) = preview.next(inbound.readable, from: offset) {
+      total += range.count
+      offset = range.end
+    }
+    if total > 0 {
+      makeRoom(in: &record, for: total + Self.chunkRoom)
+      ChunkedWriter.writeChunkStart(total, to: &record)
+    }
+    offset = 0
+    var rest = total
     while true {
       switch decoder.next(inbound.readable, from: offset) {
       case .data(let range):
-        makeRoom(in: &record, for: range.count + 24)
-        ChunkedWriter.writeChunkStart(range.count, to: &record)
         record.append(inbound.readable.part(range))
-        ChunkedWriter.writeChunkEnd(to: &record)
+        rest -= range.count
+        if rest == 0 { ChunkedWriter.writeChunkEnd(to: &record) }
         client.call.requestBodyBytes &+= UInt64(range.count)
         offset = range.end
       case .incomplete(let consumed):
@@ -301,12 +320,18 @@ extension Worker {
   }
 
   private func noteRecordSize(_ client: ClientConnection) {
-    guard client.call.machine.isRecordWhole, let size = client.record?.writeOffset,
-      size > client.call.headLength + settings.limits.replayBytes
+    guard client.call.machine.isRecordWhole, let size = client.record?.writeOffset else { return }
+    // Content counts, not the framing of its chunks; of that there may be as much again.
+    let limit = settings.limits.replayBytes
+    guard client.call.requestBodyBytes > UInt64(limit) || size > client.call.headLength + 2 * limit + Self.chunkRoom
     else { return }
     client.saveRequestLine()
+    client.call.receivedRequestID = requestID(client)
     client.call.machine.recordLost()
   }
+
+  /// Room for the framing of a chunk.
+  private static let chunkRoom = 24
 
   // MARK: - Sending
 
@@ -316,6 +341,8 @@ extension Worker {
       upstream.firstError == 0
     else { return false }
     if client.call.hasWaited, clientLeftWhileWaiting(client) { return true }
+    let isFirst = upstream.requestBytesWritten == 0
+    if isFirst, client.record != nil, !mayWriteRequest(client, upstream) { return true }
     guard var record = client.record.take() else { return false }
     guard !record.isEmpty else {
       client.record = consume record
@@ -327,6 +354,7 @@ extension Worker {
     case .bytes(let count):
       upstream.bytesWritten &+= UInt64(count)
       client.call.machine.requestBytesWritten(count)
+      if isFirst { noteReuse(client) }
       if count < waiting { upstream.isWritable = false }
       if client.call.machine.isRecordWhole {
         record.advanceReadOffset(count)

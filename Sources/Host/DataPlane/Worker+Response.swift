@@ -6,8 +6,6 @@ extension Worker {
   /// A connection whose server may have been done with its answer for longer than this is not kept: how long it has really been
   /// idle is not known.
   private static let longestHoldBack = Nanoseconds.milliseconds(10)
-  /// How long content may take that a server sends behind an answer that has none.
-  private static let doubtfulTime = Nanoseconds.milliseconds(100)
 
   /// Reads from the server and moves what is understood towards the client. Returns whether anything moved.
   func readResponse(_ client: ClientConnection) -> Bool {
@@ -63,20 +61,24 @@ extension Worker {
       inbound.readable, scan: &upstream.scan, limits: headLimits, requestMethod: method, into: &fields)
   }
 
-  /// Whether the response that has arrived may answer the request; measures only where the evidence rule asks for it.
-  private func couldAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, closes: Bool) -> Bool {
-    guard client.call.machine.mustCheckAnswer(responseCloses: closes) else { return true }
+  /// Whether the response that has arrived may answer the request.
+  private func couldAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+    guard client.call.machine.mustCheckAnswer else { return true }
     // A UNIX socket answers SIOCOUTQ with the memory of messages that were not read to their end: no evidence.
-    if upstream.server.record.address.isUnix { return true }
+    let unacknowledged =
+      upstream.server.record.address.isUnix ? nil : Socket.unacknowledgedBytes(upstream.number)
+    if !client.call.requestBody.isComplete || !(client.record?.isEmpty ?? true) || unacknowledged ?? 0 > 0 {
+      client.call.answerIsEarly = true
+    }
     return EvidenceRule.couldAnswer(
-      bytesWritten: upstream.requestBytesWritten, unacknowledgedBytes: Socket.unacknowledgedBytes(upstream.number))
+      bytesWritten: upstream.requestBytesWritten, unacknowledgedBytes: unacknowledged)
   }
 
   private func interimArrived(
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
     var inbound = held
-    let couldAnswer = couldAnswer(client, upstream, closes: false)
+    let couldAnswer = couldAnswer(client, upstream)
     let fate = client.call.machine.responseHeadArrived(
       isInterim: true, couldAnswer: couldAnswer, observation: observe(upstream), now: now)
     switch fate {
@@ -109,7 +111,10 @@ extension Worker {
     client.call.mayHoldHead = !inbound.isEmpty
     if inbound.isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
     if client.call.requestBody.isComplete, client.record?.isEmpty ?? true {
-      expect(.responseHead, for: client, within: client.call.bounds.responseHead)
+      // The time runs from the request's last byte: a server that goes on saying that it will answer has not answered.
+      if client.serverDuty != .responseHead {
+        expect(.responseHead, for: client, within: client.call.bounds.responseHead)
+      }
     } else if client.serverDuty == .responseHead, head.status == 100 {
       // After a 100 it is the client's turn.
       expectNothingOfServer(for: client)
@@ -123,12 +128,26 @@ extension Worker {
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
     var inbound = held
-    let couldAnswer = couldAnswer(client, upstream, closes: !head.keepsAlive)
+    client.call.answerIsEarly = false
+    let couldAnswer = couldAnswer(client, upstream)
+    let isReplayed: Bool
+    if !couldAnswer {
+      // The last word of a server that closes is followed by evidence; behind anything else a wait would bring none.
+      isReplayed =
+        noteUnaskedBytes(inbound.readable, of: upstream, seen: .beforeAcknowledgement) == .answer
+        && replaysDoubtedAnswer(client, upstream, mayAnswer: false, "a response came before the request had arrived")
+    } else {
+      isReplayed =
+        client.call.facts?.isReused ?? false && replaysDoubtedAnswer(client, upstream, inbound, head)
+    }
+    if isReplayed {
+      recycle(inbound)
+      return
+    }
     switch client.call.machine.responseHeadArrived(
       isInterim: false, couldAnswer: couldAnswer, observation: observe(upstream), now: now)
     {
     case .discard(let deadline):
-      counters.responsesRefusedAsUnasked &+= 1
       recycle(inbound)
       discardResponse(client, until: deadline)
       return
@@ -136,6 +155,7 @@ extension Worker {
     }
     noteOutcome(.answered(status: UInt16(head.status)), at: upstream.server)
     noteAnswer(client, upstream, head)
+    if ConnectionAuthentication.isNamed(inbound.readable, fields) { upstream.isPrivate = true }
     if head.status >= 400, retriesAnswer(client, upstream, inbound, head) {
       recycle(inbound)
       return
@@ -184,9 +204,7 @@ extension Worker {
     client.call.sendsChunks = framing == .chunked
     client.call.isDelimitedByClose = framing == .untilClose
     client.call.upstreamFate = head.keepsAlive ? .stays : .lastAnswer
-    client.call.announcedContent =
-      head.framing == .none
-      && (head.declaredLength ?? 0 > 0 || fields.contains(.transferEncoding) || fields.contains(.contentLength))
+    client.call.answerIsBare = head.framing == .none
     inbound.consume(head.byteCount)
     switch head.framing {
     case .none: client.call.responseBody = .complete
@@ -250,8 +268,12 @@ extension Worker {
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ error: MessageError
   ) {
     let inbound = held
-    let couldAnswer = couldAnswer(client, upstream, closes: true)
-    let cause = Self.cause(of: error, inbound)
+    let couldAnswer = couldAnswer(client, upstream)
+    if couldAnswer, replaysMalformedAnswer(client, upstream, inbound, error) {
+      recycle(inbound)
+      return
+    }
+    let cause = cause(of: error, inbound)
     let observation = observe(upstream)
     let end = client.call.machine.responseInvalid(cause, couldAnswer: couldAnswer, observation: observation, now: now)
     recycle(inbound)
@@ -260,9 +282,12 @@ extension Worker {
   }
 
   /// What the server speaks if it is not HTTP, else which rule it broke.
-  private static func cause(of error: MessageError, _ inbound: borrowing ByteBuffer) -> FailureCause {
+  private func cause(of error: MessageError, _ inbound: borrowing ByteBuffer) -> FailureCause {
     if let foreign = ForeignProtocol.spoken(byUpstream: inbound.readable) {
       return .doesNotSpeakHTTP(protocolName: foreign.name)
+    }
+    if let setting = error.code.setting {
+      return .responseTooLarge(detail: "\(error.code.fact) of \(limit(of: error.code))", setting: setting)
     }
     return .invalidResponse(detail: error.explanation)
   }
@@ -311,7 +336,9 @@ extension Worker {
       if count < room, !upstream.peerClosed { upstream.isReadable = false }
       if UInt64(count) > remaining {
         // More than was announced: the surplus is nobody's, and the connection cannot be trusted any more.
-        outbound.removeLast(count - Int(remaining))
+        let surplus = count - Int(remaining)
+        noteUnaskedBytes(outbound.readable.extracting(last: surplus), of: upstream, seen: .behindAnswer)
+        outbound.removeLast(surplus)
         client.call.upstreamFate = .surplus
         client.call.responseBodyBytes &+= remaining
         client.call.responseBody = .complete
@@ -366,7 +393,11 @@ extension Worker {
       failure = copyChunks(client, &decoder, from: &inbound, to: &outbound)
     }
     // What is left behind a complete response was not asked for.
-    if client.call.responseBody.isComplete, !inbound.isEmpty { client.call.upstreamFate = .surplus }
+    if client.call.responseBody.isComplete, !inbound.isEmpty {
+      client.call.upstreamFate = .surplus
+      upstream.lastAnswerWasBare = client.call.answerIsBare
+      noteUnaskedBytes(inbound.readable, of: upstream, seen: .behindAnswer)
+    }
     if inbound.isEmpty || client.call.responseBody.isComplete {
       recycle(inbound)
     } else {
@@ -441,8 +472,16 @@ extension Worker {
     let isReusable: Bool
     switch client.call.upstreamFate {
     case .stays:
-      isReusable = requestIsSent && upstream.firstError == 0 && upstream.inbound == nil && !isOfUnknownAge
-      if !isReusable { countClose(requestIsSent ? "age-unknown" : "request-unfinished") }
+      let isDoubtful = client.call.answerIsBare && upstream.server.sendsUnannouncedContent
+      isReusable =
+        requestIsSent && upstream.firstError == 0 && upstream.inbound == nil && !isOfUnknownAge
+        && !client.call.answerIsEarly && !isDoubtful
+      if !isReusable {
+        countClose(
+          !requestIsSent
+            ? "request-unfinished"
+            : client.call.answerIsEarly ? "early-answer" : isDoubtful ? "unannounced-content" : "age-unknown")
+      }
     case .lastAnswer:
       isReusable = false
       countClose("last-answer")
@@ -452,7 +491,7 @@ extension Worker {
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
     if upstream.sawEnd || upstream.peerClosed { upstream.isReadable = true }
-    if client.call.announcedContent { upstream.doubtfulUntil = now.advanced(by: Self.doubtfulTime) }
+    upstream.lastAnswerWasBare = client.call.answerIsBare
     returnLease(client, reusable: isReusable)
     expectNothingOfServer(for: client)
     // The server has answered without the rest of the request.

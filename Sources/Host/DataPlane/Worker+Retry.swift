@@ -78,7 +78,8 @@ extension Worker {
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ head: ResponseHead, isWhole: Bool
   ) {
     let requestIsSent = client.call.requestBody.isComplete && (client.record?.isEmpty ?? true)
-    let isReusable = isWhole && head.keepsAlive && requestIsSent && upstream.firstError == 0
+    let isReusable =
+      isWhole && head.keepsAlive && requestIsSent && !client.call.answerIsEarly && upstream.firstError == 0
     if !isReusable {
       countClose(!requestIsSent ? "request-unfinished" : head.keepsAlive ? "answer-dropped" : "last-answer")
     }

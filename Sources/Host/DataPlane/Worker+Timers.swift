@@ -125,7 +125,7 @@ extension Worker {
     case .reading:
       counters.clientTimeouts &+= 1
       clientBroke(client)
-    case .tunnel: endTunnel(client, abort: true)
+    case .tunnel: tunnelWasSilent(client)
     case .linger: closeClient(client)
     }
   }

@@ -9,18 +9,29 @@ import Core
 /// | open            | FIN, all passed | our FIN goes to the client, its side is pumped |
 /// | FIN             | FIN             | closed                                         |
 /// | error           | any             | closed with a RST to the other side            |
+/// | silent          | silent          | after `timeouts.tunnel-idle` closed, both get a FIN |
 extension Worker {
+  /// How a tunnel ended, as it stands in counters.
+  enum TunnelEnd: String {
+    /// Both sides have said all that they had to say.
+    case finished
+    /// One side broke.
+    case reset
+    /// Neither said anything for too long.
+    case silent
+  }
+
   /// A 101 came: from here on both sides speak the other protocol.
   func switchProtocols(
     _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
     var inbound = held
     guard client.call.asksForUpgrade, client.call.requestBody.isComplete, client.record?.isEmpty ?? true,
-      !head.upgrade.isEmpty
+      head.switches(to: client.call.askedProtocols, inbound.readable)
     else {
       recycle(inbound)
       let end = client.call.machine.responseInvalid(
-        .upgradeFailed(detail: "the server switched protocols, which the client had not asked for"), couldAnswer: true,
+        .upgradeFailed(detail: "the server switched to a protocol that was not asked for"), couldAnswer: true,
         observation: observe(upstream), now: now)
       client.call.status = 0
       client.call.headAt = nil
@@ -68,7 +79,7 @@ extension Worker {
       Socket.shutdownWriting(client.number)
     }
     if client.call.sentEndToServer, client.call.sentEndToClient {
-      endTunnel(client, abort: false)
+      endTunnel(client, .finished)
     } else if moved {
       expect(.tunnel, of: client, within: client.call.bounds.tunnelIdle)
     }
@@ -101,7 +112,7 @@ extension Worker {
         moved = true
       case .failed:
         recycle(record)
-        endTunnel(client, abort: true)
+        endTunnel(client, .reset)
         return false
       }
     }
@@ -115,7 +126,7 @@ extension Worker {
       case .wouldBlock, .endOfStream: upstream.isWritable = false
       case .failed:
         recycle(record)
-        endTunnel(client, abort: true)
+        endTunnel(client, .reset)
         return false
       }
     }
@@ -141,7 +152,7 @@ extension Worker {
         moved = true
       case .failed:
         recycle(outbound)
-        endTunnel(client, abort: true)
+        endTunnel(client, .reset)
         return false
       }
     }
@@ -156,7 +167,7 @@ extension Worker {
       case .wouldBlock, .endOfStream: client.isWritable = false
       case .failed:
         recycle(outbound)
-        endTunnel(client, abort: true)
+        endTunnel(client, .reset)
         return false
       }
     }
@@ -164,9 +175,24 @@ extension Worker {
     return moved
   }
 
-  /// - Parameter abort: the tunnel did not end in order: both sides get a RST instead of a FIN.
-  func endTunnel(_ client: ClientConnection, abort: Bool) {
-    if abort {
+  /// Neither side has said anything for as long as the settings allow.
+  func tunnelWasSilent(_ client: ClientConnection) {
+    let span = client.call.bounds.tunnelIdle
+    noteCut(client, .tunnelTimeout(after: span))
+    notices.post(now) {
+      log.notice(
+        "\(requestLine(client)): the tunnel to \(serverName(client)) is closed: nothing came through it for \(span.text) (timeouts.tunnel-idle)"
+      )
+    }
+    endTunnel(client, .silent)
+  }
+
+  /// Closes both sides. Where one broke, the other is to notice that it did not end in order: it gets a RST instead of a FIN.
+  func endTunnel(_ client: ClientConnection, _ end: TunnelEnd) {
+    counters.tunnelsEnded[end.rawValue, default: 0] &+= 1
+    switch end {
+    case .finished, .silent: break
+    case .reset:
       Socket.abortOnClose(client.number)
       if let upstream = client.upstream { Socket.abortOnClose(upstream.number) }
     }

@@ -67,7 +67,7 @@ final class Worker {
   var generation: UInt64 = 0
   var headLimits: HeadLimits
   let log: Logger
-  let accessLog: LogWriter?
+  var accessLog: LogWriter?
   var accessFormat: AccessFormat
   /// Whether requests leave lines in the access log.
   var logsRequests = false
@@ -112,6 +112,8 @@ final class Worker {
   var defaultBounds: RouteBounds
   /// Whether any guard is set.
   var hasGuards = false
+  /// Whether some failures have pages of their own.
+  var hasErrorPages = false
   var clientRates: ClientRates?
   var exempt = AddressBlocks([])
   var trustedProxies = TrustedProxies([])
@@ -132,6 +134,8 @@ final class Worker {
   var isUsingRooms = false
   var accessLines: [UInt8] = []
   var pseudonym: [UInt8]
+  /// By which the process knows a request that comes back.
+  let loopMark: LoopMark
   let scheme = Array("http".utf8)
   var date: [UInt8] = []
   var dateMadeAt = Instant(nanoseconds: 0)
@@ -173,12 +177,13 @@ final class Worker {
 
   init(
     index: Int, settings: ProxySettings, listeners: [Listener], members: [[UpstreamMember]], clientLimit: Int,
-    load: SharedLoad, log: Logger, accessLog: LogWriter?, seed: (UInt64, UInt64)
+    load: SharedLoad, loopMark: LoopMark, log: Logger, accessLog: LogWriter?, seed: (UInt64, UInt64)
   ) throws(SystemError) {
     self.index = index
     self.settings = settings
     self.clientLimit = clientLimit
     self.load = load
+    self.loopMark = loopMark
     self.log = log
     self.accessLog = accessLog
     accessFormat = AccessFormat(settings.logs)
@@ -374,11 +379,7 @@ final class Worker {
     pauseAccepting()
     leaving = []
     for client in clients.all {
-      if client.call.isActive {
-        abandonExchange(client)
-        client.call.clientWasLost = true
-        endCall(client)
-      }
+      if client.call.isActive { cutOff(client) }
       closeClient(client)
     }
     for server in servers { closeIdleConnections(of: server) }

@@ -12,13 +12,15 @@ package struct UpstreamLedger: Equatable, Sendable {
   /// Takes in another upstream's, or another of its processes'. What is no entry is passed over.
   package mutating func add(parsing text: String) {
     for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
-      guard let id = Self.field("id", in: line) else { continue }
+      // Caddy's access log has the request's fields, each a list.
+      guard let id = Self.field("id", in: line) ?? Self.field("X-Race-Id", in: line) else { continue }
       times[id, default: 0] += 1
       if Self.field("answer", in: line) == "died" { deaths.insert(id) }
     }
   }
 
-  /// The text of a field whose value needs no escapes, as the driver's IDs don't; a space may stand behind the colon.
+  /// The text of a field whose value needs no escapes, as the driver's IDs don't, or of the first value of a list; a space may
+  /// stand behind the colon.
   private static func field(_ name: StaticString, in line: Substring.UTF8View) -> String? {
     let mark = Array("\"\(name)\":".utf8)
     var rest = line
@@ -30,6 +32,7 @@ package struct UpstreamLedger: Equatable, Sendable {
       }
       rest = rest.dropFirst(mark.count)
       if rest.first == UInt8(ascii: " ") { rest = rest.dropFirst() }
+      if rest.first == UInt8(ascii: "[") { rest = rest.dropFirst() }
       guard rest.first == UInt8(ascii: "\"") else { return nil }
       return String(rest.dropFirst().prefix { $0 != UInt8(ascii: "\"") })
     }

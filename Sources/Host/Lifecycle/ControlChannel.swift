@@ -93,11 +93,6 @@ package final class ControlChannel {
     return answer
   }
 
-  /// Waits until the other end closes or says something.
-  func waitForAnything(atMost patience: Nanoseconds) -> Bool {
-    !socket.buffer.isEmpty || socket.waitForInput(atMost: patience)
-  }
-
   // MARK: - Descriptors
 
   /// The most that go at once.

@@ -9,7 +9,6 @@ package struct KernelFilter: Sendable {
   package static let maximumAddresses = 64
   package static let maximumPorts = 64
 
-  private typealias Instruction = pf_filter_instruction
   private(set) var program: [pf_filter_instruction]
 
   /// - Parameters:

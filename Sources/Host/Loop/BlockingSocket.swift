@@ -26,23 +26,17 @@ package final class BlockingSocket {
 
   package init(owning descriptor: consuming Descriptor) { self.descriptor = consume descriptor }
 
-  /// Connects, from `namespace` when one is given.
-  package convenience init(
-    to address: SocketAddress, from namespace: NetworkNamespace? = nil, atMost limit: Nanoseconds = .seconds(5)
-  ) throws {
-    let number: Int32
-    var opened: Descriptor?
-    if let namespace {
-      try namespace.perform { opened = try Socket.connect(to: address).takeDescriptor() }
-    } else {
-      opened = try Socket.connect(to: address).takeDescriptor()
-    }
-    let descriptor = opened.take()!  // Connecting either threw or gave one.
-    number = descriptor.number
-    guard Self.wait(for: number, POLLOUT, atMost: limit) else { throw Failure.timedOut("connect") }
-    let code = Socket.takeError(number)
+  package convenience init(to address: SocketAddress, atMost limit: Nanoseconds = .seconds(5)) throws {
+    self.init(owning: try Self.connect(to: address, atMost: limit))
+  }
+
+  /// A socket that is connected.
+  package static func connect(to address: SocketAddress, atMost limit: Nanoseconds) throws -> Descriptor {
+    let descriptor = try Socket.connect(to: address).takeDescriptor()
+    guard wait(for: descriptor.number, POLLOUT, atMost: limit) else { throw Failure.timedOut("connect") }
+    let code = Socket.takeError(descriptor.number)
     guard code == 0 else { throw Failure.failed("connect", code) }
-    self.init(owning: descriptor)
+    return descriptor
   }
 
   package var number: Int32 {
@@ -145,12 +139,6 @@ package final class BlockingSocket {
     }
   }
 
-  /// Waits for the peer's FIN or RST without reading anything; tells whether it came.
-  package func waitForHangUp(atMost limit: Nanoseconds = .seconds(10)) -> Bool {
-    // POLLRDHUP, which needs a feature macro in C.
-    Self.wait(for: number, 0x2000, atMost: limit)
-  }
-
   /// Bounds what the kernel takes for this socket before anybody reads it, instead of letting it grow with need.
   package func limitReceiveBuffer(to bytes: Int) { Socket.limitReceiveBuffer(number, to: bytes) }
 
@@ -201,7 +189,8 @@ package final class BlockingSocket {
     return true
   }
 
-  fileprivate static func wait(for number: Int32, _ events: Int32, atMost limit: Nanoseconds) -> Bool {
+  /// Waits for one of `events` of poll(2); tells whether it came.
+  package static func wait(for number: Int32, _ events: Int32, atMost limit: Nanoseconds) -> Bool {
     var request = pollfd(fd: number, events: Int16(events), revents: 0)
     // Safe: one pollfd is read and written.
     return unsafe poll(&request, 1, Int32(clamping: limit.milliseconds + 1)) > 0
@@ -214,21 +203,17 @@ package final class BlockingListener: Sendable {
   package let address: SocketAddress
 
   /// - Parameter address: port 0 for one that is free.
-  package init(
-    on address: SocketAddress = SocketAddress(.ipv4(0x7f00_0001, port: 0)), in namespace: NetworkNamespace? = nil
-  ) throws {
-    var opened: Descriptor?
-    if let namespace {
-      try namespace.perform { opened = try Socket.listen(on: address, shared: false) }
-    } else {
-      opened = try Socket.listen(on: address, shared: false)
-    }
-    let listener = opened.take()!  // Listening either threw or gave one.
-    guard let bound = Socket.localAddress(listener.number) else {
+  package convenience init(on address: SocketAddress = SocketAddress(.ipv4(0x7f00_0001, port: 0))) throws {
+    try self.init(owning: try Socket.listen(on: address, shared: false))
+  }
+
+  /// - Parameter descriptor: of a socket that listens.
+  package init(owning descriptor: consuming Descriptor) throws {
+    guard let address = Socket.localAddress(descriptor.number) else {
       throw BlockingSocket.Failure.failed("getsockname", errno)
     }
-    descriptor = listener
-    self.address = bound
+    self.descriptor = descriptor
+    self.address = address
   }
 
   package var number: Int32 { descriptor.number }

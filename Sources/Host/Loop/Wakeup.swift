@@ -5,8 +5,7 @@ internal import Glibc
 package final class Wakeup: Sendable {
   private let descriptor: Descriptor
 
-  /// - Parameter isBlocking: for a thread that waits with ``waitAndClear()`` instead of a poller.
-  ///   ``waitOne()`` then takes one signal at a time.
+  /// - Parameter isBlocking: for a thread that waits with ``waitOne()`` instead of a poller; it then takes one signal at a time.
   package init(isBlocking: Bool = false) throws(SystemError) {
     let flags = isBlocking ? Int32(EFD_SEMAPHORE) : Int32(EFD_NONBLOCK)
     let number = eventfd(0, Int32(EFD_CLOEXEC) | flags)

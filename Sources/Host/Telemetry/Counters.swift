@@ -1,7 +1,7 @@
 package import Core
 
 /// Powers of two of time, from below 1 ms to above 17 minutes: cheap to count and fine enough to see a timeout in.
-package struct AgeHistogram: Equatable, Sendable {
+package struct IdleAgeCounts: Equatable, Sendable {
   /// Bucket n holds ages below 2^n milliseconds; the last holds the rest.
   package private(set) var buckets = [UInt64](repeating: 0, count: 22)
   package private(set) var sum = Nanoseconds.zero
@@ -14,7 +14,7 @@ package struct AgeHistogram: Equatable, Sendable {
 
   package var count: UInt64 { buckets.reduce(0, +) }
 
-  mutating func add(_ other: AgeHistogram) {
+  mutating func add(_ other: IdleAgeCounts) {
     for index in buckets.indices { buckets[index] &+= other.buckets[index] }
     sum = sum + other.sum
   }
@@ -35,22 +35,27 @@ package struct Counters: Equatable, Sendable {
   package var clientTimeouts: UInt64 = 0
   package var malformedRequests: UInt64 = 0
   package var tunnels: UInt64 = 0
+  /// By how.
+  package var tunnelsEnded: [String: UInt64] = [:]
   package var bytesFromClients: UInt64 = 0
   package var bytesToClients: UInt64 = 0
 
   package var upstreamConnectionsOpened: UInt64 = 0
   package var upstreamConnectFailures: UInt64 = 0
   package var upstreamConnectionsReused: UInt64 = 0
-  package var idleAgeAtReuse = AgeHistogram()
-  package var idleAgeAtRemoteClose = AgeHistogram()
+  package var idleAgeAtReuse = IdleAgeCounts()
+  package var idleAgeAtRemoteClose = IdleAgeCounts()
   /// Closes by the server, by how and by the state of the connection.
   package var closedByServer: [String: UInt64] = [:]
   /// Closes by this proxy, by reason.
   package var closedByProxy: [String: UInt64] = [:]
   /// A look just before the write found the connection closed or with bytes that nobody asked for.
   package var foundStaleBeforeWrite: UInt64 = 0
-  /// Responses that could not be the answer to their request.
-  package var responsesRefusedAsUnasked: UInt64 = 0
+  /// Responses that no request had asked for and that were not passed on, by where they were seen; those that only said that
+  /// an idle connection ends as `farewell`.
+  package var unaskedResponses: [String: UInt64] = [:]
+  /// Answers on reused connections that could have been other requests', so that these were sent again.
+  package var doubtedAnswers: UInt64 = 0
 
   package var attemptsEndedByVerdict: [String: UInt64] = [:]
   /// By verdict.
@@ -65,6 +70,8 @@ package struct Counters: Equatable, Sendable {
   /// Connects that failed and were followed by one to another server, or by a wait for the same to accept.
   package var connectsFailedOver: UInt64 = 0
   package var connectsAwaited: UInt64 = 0
+  /// Faults of our own that cost no more than an exchange.
+  package var faults: UInt64 = 0
   /// Exchanges that ended well after at least one retry, and those that did not.
   package var retriesAnswered: UInt64 = 0
   package var retriesFailed: UInt64 = 0
@@ -90,6 +97,7 @@ package struct Counters: Equatable, Sendable {
     clientTimeouts &+= other.clientTimeouts
     malformedRequests &+= other.malformedRequests
     tunnels &+= other.tunnels
+    tunnelsEnded.merge(other.tunnelsEnded, uniquingKeysWith: &+)
     bytesFromClients &+= other.bytesFromClients
     bytesToClients &+= other.bytesToClients
     upstreamConnectionsOpened &+= other.upstreamConnectionsOpened
@@ -100,7 +108,8 @@ package struct Counters: Equatable, Sendable {
     closedByServer.merge(other.closedByServer, uniquingKeysWith: &+)
     closedByProxy.merge(other.closedByProxy, uniquingKeysWith: &+)
     foundStaleBeforeWrite &+= other.foundStaleBeforeWrite
-    responsesRefusedAsUnasked &+= other.responsesRefusedAsUnasked
+    unaskedResponses.merge(other.unaskedResponses, uniquingKeysWith: &+)
+    doubtedAnswers &+= other.doubtedAnswers
     attemptsEndedByVerdict.merge(other.attemptsEndedByVerdict, uniquingKeysWith: &+)
     replays.merge(other.replays, uniquingKeysWith: &+)
     replaysAnswered &+= other.replaysAnswered
@@ -110,6 +119,7 @@ package struct Counters: Equatable, Sendable {
     retries.merge(other.retries, uniquingKeysWith: &+)
     connectsFailedOver &+= other.connectsFailedOver
     connectsAwaited &+= other.connectsAwaited
+    faults &+= other.faults
     retriesAnswered &+= other.retriesAnswered
     retriesFailed &+= other.retriesFailed
     notRetried.merge(other.notRetried, uniquingKeysWith: &+)
@@ -126,7 +136,7 @@ package struct Counters: Equatable, Sendable {
         lines.append("photofinish_\(name){\(label)=\"\(key)\"} \(value)")
       }
     }
-    func histogram(_ name: String, _ ages: AgeHistogram) {
+    func histogram(_ name: String, _ ages: IdleAgeCounts) {
       var total: UInt64 = 0
       for (index, count) in ages.buckets.enumerated() {
         total &+= count
@@ -146,6 +156,7 @@ package struct Counters: Equatable, Sendable {
     line("client_timeouts_total", clientTimeouts)
     line("malformed_requests_total", malformedRequests)
     line("tunnels_total", tunnels)
+    table("tunnels_ended_total", "how", tunnelsEnded)
     line("client_received_bytes_total", bytesFromClients)
     line("client_sent_bytes_total", bytesToClients)
     line("upstream_connections_opened_total", upstreamConnectionsOpened)
@@ -156,7 +167,8 @@ package struct Counters: Equatable, Sendable {
     histogram("upstream_idle_at_reuse_seconds", idleAgeAtReuse)
     histogram("upstream_idle_at_remote_close_seconds", idleAgeAtRemoteClose)
     line("upstream_stale_before_write_total", foundStaleBeforeWrite)
-    line("upstream_unasked_responses_total", responsesRefusedAsUnasked)
+    table("upstream_unasked_responses_total", "seen", unaskedResponses)
+    line("upstream_doubted_answers_total", doubtedAnswers)
     table("upstream_attempts_failed_total", "verdict", attemptsEndedByVerdict)
     table("upstream_replays_total", "verdict", replays)
     line("upstream_replays_answered_total", replaysAnswered)
@@ -165,6 +177,7 @@ package struct Counters: Equatable, Sendable {
     table("upstream_retries_total", "after", retries)
     line("upstream_connects_failed_over_total", connectsFailedOver)
     line("upstream_connects_awaited_total", connectsAwaited)
+    line("faults_total", faults)
     line("upstream_retries_answered_total", retriesAnswered)
     line("upstream_retries_failed_total", retriesFailed)
     table("upstream_not_retried_total", "reason", notRetried)

@@ -229,7 +229,13 @@ private final class LogQueue: Sendable {
     var offset = 0
     wentWell.store(true, ordering: .relaxed)
     while offset < bytes.count {
-      guard hasRoom() else { continue }
+      guard hasRoom() else {
+        guard isOver() else { continue }
+        // Nobody writes here any more, and nobody reads: the thread would never end.
+        errno = EAGAIN
+        wentWell.store(false, ordering: .relaxed)
+        return offset
+      }
       // Safe: the part of the array behind `offset` is valid during the call.
       let count = unsafe bytes.withUnsafeBytes {
         unsafe Glibc.write(
@@ -244,6 +250,8 @@ private final class LogQueue: Sendable {
     }
     return offset
   }
+
+  private func isOver() -> Bool { state.withLock { $0.isClosed } }
 
   /// Waits a while. A reader that does not read holds up this thread and nobody else, until the target is replaced.
   private func hasRoom() -> Bool {

@@ -10,23 +10,21 @@ package struct Middlebox {
   }
 
   /// Both directions of a flow have the same key: the lower address and port first.
-  private struct Flow: Hashable {
-    var low: Segment.End
-    var high: Segment.End
+  struct Flow: Hashable {
+    var low: PacketFields.End
+    var high: PacketFields.End
   }
 
-  private var lastSeen: [Flow: Instant] = [:]
+  private(set) var lastSeen: [Flow: Instant] = [:]
 
   package init() {}
 
-  package var flowCount: Int { lastSeen.count }
-
   /// Only TCP is looked at, over IPv4 and IPv6; everything else passes.
   package mutating func inspect(_ packet: [UInt8], at now: Instant, _ settings: MiddleboxSettings) -> Fate {
-    guard let segment = Segment(packet) else { return .passes }
+    guard let segment = PacketFields(packet) else { return .passes }
     let flow = Flow(
       low: min(segment.source, segment.destination), high: max(segment.source, segment.destination))
-    if segment.flags & Segment.synchronise != 0 {
+    if segment.flags & PacketFields.synchronise != 0 {
       if lastSeen.count >= settings.flows { forgetQuietest() }
       lastSeen[flow] = now
       return .passes
@@ -38,7 +36,7 @@ package struct Middlebox {
     lastSeen[flow] = nil
     switch settings.answer {
     case .silence: return .dropped
-    case .reset: return segment.flags & Segment.reset != 0 ? .dropped : .answered(segment.resetBack())
+    case .reset: return segment.flags & PacketFields.reset != 0 ? .dropped : .answered(segment.resetBack())
     }
   }
 

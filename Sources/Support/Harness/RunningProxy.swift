@@ -23,6 +23,8 @@ package final class RunningProxy: Sendable {
     settings.upstream.origins = origins
     // What refuses a connection in a test does so for good, unless the test says otherwise.
     settings.timeouts.refused = .zero
+    // Tests look at what failed.
+    settings.errors.details = .all
     change(&settings)
     let lines = CapturedLines()
     self.lines = lines

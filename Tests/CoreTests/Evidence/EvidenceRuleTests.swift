@@ -174,14 +174,4 @@ struct EvidenceRuleTests {
   func couldAnswer(written: UInt64, unacknowledged: UInt64?, expected: Bool) {
     #expect(EvidenceRule.couldAnswer(bytesWritten: written, unacknowledgedBytes: unacknowledged) == expected)
   }
-
-  @Test(
-    "When the answer must be checked",
-    arguments: [
-      (0, false, false), (0, true, true), (3_000, false, false), (3_001, false, true), (3_001, true, true),
-    ] as [(Int64, Bool, Bool)])
-  func mustCheck(idleMicroseconds: Int64, closes: Bool, expected: Bool) {
-    #expect(
-      EvidenceRule.mustCheckAnswer(idleAge: .microseconds(idleMicroseconds), responseCloses: closes) == expected)
-  }
 }

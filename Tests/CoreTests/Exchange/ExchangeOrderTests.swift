@@ -92,7 +92,8 @@ struct ExchangeOrderTests {
       if exchange.needsFreshConnection, lease.isReused { continue }
       var exchange = exchange
       var model = model
-      if exchange.leased(lease) == .lookFirst { _ = exchange.lookedAgain(.quiet) }
+      exchange.leased(lease)
+      _ = exchange.lookedAgain(.quiet)
       model.phase = .attempting
       model.isFresh = !lease.isReused
       model.wrote = false
@@ -156,7 +157,9 @@ struct ExchangeOrderTests {
         exchange, model, end, expected: model.verdict(observation, final: false), depth, path + ["ended"], &nodes)
     }
     var late = exchange
-    if case .fail(let failure) = late.timedOut(.responseTimeout(after: .seconds(1)), observation: Scene.quiet) {
+    if case .fail(let failure) = late.timedOut(
+      .responseTimeout(after: .seconds(1)), waited: .seconds(1), observation: Scene.quiet)
+    {
       #expect(failure.notReplayed == .timedOut)
     } else {
       Issue.record("a timeout is not replayed: \(path)")

@@ -8,11 +8,11 @@ enum Scene {
   static let connection = ConnectionID(slot: 3, generation: 1)
 
   static let fresh = LeaseFacts(
-    connection: connection, idleAge: .zero, connectionAge: .zero, uses: 0, lookFirst: false)
+    connection: connection, idleAge: .zero, connectionAge: .zero, uses: 0)
   static let reused = LeaseFacts(
-    connection: connection, idleAge: .milliseconds(4_980), connectionAge: .seconds(60), uses: 12, lookFirst: true)
+    connection: connection, idleAge: .milliseconds(4_980), connectionAge: .seconds(60), uses: 12)
   static let reusedAtOnce = LeaseFacts(
-    connection: connection, idleAge: .microseconds(50), connectionAge: .seconds(60), uses: 12, lookFirst: false)
+    connection: connection, idleAge: .microseconds(50), connectionAge: .seconds(60), uses: 12)
 
   static func observation(
     _ reading: Observation.Reading, _ error: SocketError?, _ acknowledgement: Acknowledgement
@@ -48,11 +48,12 @@ final class DrivenExchange {
   }
 
   func send(on lease: LeaseFacts) {
-    if exchange.leased(lease) == .lookFirst { _ = exchange.lookedAgain(.quiet) }
+    exchange.leased(lease)
+    _ = exchange.lookedAgain(.quiet)
     exchange.requestBytesWritten(52)
   }
 
-  func leased(_ lease: LeaseFacts) -> Exchange.Departure { exchange.leased(lease) }
+  func leased(_ lease: LeaseFacts) { exchange.leased(lease) }
 
   func lookedAgain(_ look: Exchange.Look) -> Exchange.AfterLook { exchange.lookedAgain(look) }
 
@@ -69,6 +70,14 @@ final class DrivenExchange {
     exchange.resetWaitEnded(observation, isOver: isOver, until: Scene.now, budget: &budget, now: Scene.now)
   }
 
+  func spokenToFirst(_ cause: FailureCause) -> Exchange.AttemptEnd {
+    exchange.spokenToFirst(cause, budget: &budget, now: Scene.now)
+  }
+
+  func answerDoubted(_ verdict: Verdict) -> Exchange.AttemptEnd? {
+    exchange.answerDoubted(verdict, budget: &budget, now: Scene.now)
+  }
+
   func connectFailed(
     _ cause: FailureCause, othersLeft: Bool = false, patience: Exchange.ConnectPatience = .none,
     now: Instant = Scene.now
@@ -77,7 +86,7 @@ final class DrivenExchange {
   }
 
   func timedOut(_ cause: FailureCause) -> Exchange.AttemptEnd {
-    exchange.timedOut(cause, observation: Scene.quiet)
+    exchange.timedOut(cause, waited: .seconds(60), observation: Scene.quiet)
   }
 
   func silenceLasted(_ observation: Observation) -> Exchange.AfterSilence {
@@ -93,11 +102,11 @@ struct ExchangeTests {
   func ordinary() {
     let exchange = DrivenExchange(idempotent: false)
     #expect(!exchange.exchange.needsFreshConnection)
-    #expect(exchange.leased(Scene.reusedAtOnce) == .send)
+    exchange.leased(Scene.reusedAtOnce)
+    #expect(exchange.lookedAgain(.quiet) == .send)
     exchange.exchange.requestBytesWritten(40)
     exchange.exchange.requestBytesWritten(12)
     #expect(exchange.exchange.bytesWritten == 52)
-    #expect(!exchange.exchange.mustCheckAnswer(responseCloses: false))
     let fate = exchange.headArrived(isInterim: false, couldAnswer: true)
     #expect(fate == .passOn)
     exchange.exchange.responsePassedOn()
@@ -111,17 +120,82 @@ struct ExchangeTests {
   func staleLooks() {
     let exchange = DrivenExchange(idempotent: false)
     for looks in 1...3 {
-      #expect(exchange.leased(Scene.reused) == .lookFirst)
+      exchange.leased(Scene.reused)
       #expect(exchange.lookedAgain(.stale) == .acquireAnother)
       #expect(exchange.exchange.attempts == 0)
       #expect(exchange.exchange.needsFreshConnection == (looks >= 2))
     }
   }
 
+  @Test("A fresh connection on which the server speaks first is never written to, and so few of them are tried")
+  func spokenToFirst() {
+    let exchange = DrivenExchange(idempotent: false)
+    for attempt in 1...2 {
+      exchange.leased(Scene.fresh)
+      #expect(exchange.lookedAgain(.spoken) == .judge)
+      let end = exchange.spokenToFirst(.unaskedResponse)
+      if attempt == 1 {
+        #expect(end == .replayAfresh(.neverSent))
+      } else {
+        #expect(
+          end
+            == .fail(
+              Failure(
+                .unaskedResponse, verdict: .neverSent, lease: Scene.fresh, attempts: 2,
+                notReplayed: .tooManyFreshLosses)))
+      }
+    }
+    let foreign = DrivenExchange(idempotent: true)
+    foreign.leased(Scene.fresh)
+    _ = foreign.lookedAgain(.spoken)
+    let cause = FailureCause.doesNotSpeakHTTP(protocolName: "SSH")
+    #expect(
+      foreign.spokenToFirst(cause)
+        == .fail(
+          Failure(cause, verdict: .neverSent, lease: Scene.fresh, attempts: 1, notReplayed: .invalidResponse)))
+  }
+
+  @Test("A reused connection on which the server spoke is given up, whatever it said")
+  func spokenOnReused() {
+    let exchange = DrivenExchange(idempotent: false)
+    exchange.leased(Scene.reusedAtOnce)
+    #expect(exchange.lookedAgain(.spoken) == .acquireAnother)
+    #expect(exchange.exchange.attempts == 0)
+  }
+
+  @Test("A doubted answer is given up for a fresh connection where the request may be sent again, and only there")
+  func doubtedAnswer() {
+    for verdict in [Verdict.delivered, .unknown] {
+      let get = Scene.attempt(idempotent: true)
+      #expect(get.answerDoubted(verdict) == .replayAfresh(verdict))
+      #expect(get.exchange.needsFreshConnection)
+      #expect(Scene.attempt(idempotent: false).answerDoubted(verdict) == nil)
+      #expect(Scene.attempt(idempotent: true, lease: Scene.fresh).answerDoubted(verdict) == nil)
+    }
+    let told = Scene.attempt(idempotent: true)
+    _ = told.headArrived(isInterim: true, couldAnswer: true)
+    told.exchange.interimPassedOn()
+    #expect(told.answerDoubted(.delivered) == nil, "the client has heard of this attempt")
+    let poor = Scene.attempt(idempotent: true)
+    while poor.budget.take(proven: false, now: Scene.now) {}
+    #expect(poor.answerDoubted(.delivered) == nil)
+  }
+
+  @Test(
+    "Only a long silence says that a connection was forgotten", arguments: [(20, false), (999, false), (1_000, true)])
+  func shortTimeout(waited: Int64, isSilent: Bool) {
+    let exchange = Scene.attempt(idempotent: true)
+    var observation = Scene.quiet
+    observation.acknowledgement = .unmoved
+    _ = exchange.exchange.timedOut(
+      .responseTimeout(after: .milliseconds(waited)), waited: .milliseconds(waited), observation: observation)
+    #expect(exchange.exchange.lastEndWasSilent == isSilent)
+  }
+
   @Test("A fresh connection that is stale at once is written to and judged, so that it counts as an attempt")
   func staleFresh() {
     let exchange = DrivenExchange(idempotent: false)
-    #expect(exchange.leased(Scene.fresh) == .send)
+    exchange.leased(Scene.fresh)
     #expect(exchange.lookedAgain(.stale) == .send)
     #expect(exchange.exchange.attempts == 1)
     #expect(exchange.ended(Scene.crossedFinConfirmed) == .replayAfresh(.neverSent))
@@ -156,7 +230,8 @@ struct ExchangeTests {
         == .replayAfresh(.neverDelivered))
     #expect(exchange.exchange.lastEndWasRace)
     #expect(exchange.exchange.needsFreshConnection)
-    #expect(exchange.leased(Scene.fresh) == .send)
+    exchange.leased(Scene.fresh)
+    #expect(exchange.lookedAgain(.quiet) == .send)
     #expect(exchange.exchange.attempts == 2)
     #expect(exchange.exchange.replays == 1)
   }
@@ -203,7 +278,6 @@ struct ExchangeTests {
   @Test("A farewell is no answer; what follows it decides", arguments: [false, true])
   func farewell(idempotent: Bool) {
     let exchange = Scene.attempt(idempotent: idempotent)
-    #expect(exchange.exchange.mustCheckAnswer(responseCloses: true))
     let fate = exchange.headArrived(isInterim: false, couldAnswer: false)
     #expect(fate == .discard(until: Scene.now.advanced(by: .milliseconds(270))))
     #expect(
@@ -280,11 +354,11 @@ struct ExchangeTests {
     let exchange = Scene.attempt(idempotent: true)
     #expect(
       exchange.ended(Scene.bareReset) == .replayAfresh(.unknown))
-    _ = exchange.leased(Scene.fresh)
+    exchange.leased(Scene.fresh)
     exchange.exchange.requestBytesWritten(52)
     #expect(
       exchange.ended(Scene.closedAfterReading) == .replayAfresh(.delivered))
-    _ = exchange.leased(Scene.fresh)
+    exchange.leased(Scene.fresh)
     exchange.exchange.requestBytesWritten(52)
     let end = exchange.ended(Scene.closedAfterReading)
     #expect(
@@ -388,8 +462,7 @@ struct ExchangeTests {
     ] as [(Bool, UInt32, Int64, Int64, Int64?)])
   func silencePatience(idempotent: Bool, uses: UInt32, idle: Int64, retransmission: Int64, expected: Int64?) {
     let lease = LeaseFacts(
-      connection: Scene.connection, idleAge: .milliseconds(idle), connectionAge: .seconds(90), uses: uses,
-      lookFirst: true)
+      connection: Scene.connection, idleAge: .milliseconds(idle), connectionAge: .seconds(90), uses: uses)
     let exchange = Scene.attempt(idempotent: idempotent, lease: lease)
     let patience = exchange.exchange.silencePatience(retransmissionTimeout: .milliseconds(retransmission))
     #expect(patience == expected.map { .milliseconds($0) })

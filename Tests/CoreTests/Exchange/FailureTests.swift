@@ -13,6 +13,8 @@ struct FailureTests {
     .closedBeforeResponse, .resetBeforeResponse, .closedWithinResponse, .resetWithinResponse, .unaskedResponse,
     .invalidResponse(detail: "two lengths"), .doesNotSpeakHTTP(protocolName: "TLS"),
     .upgradeFailed(detail: "the server answered 200"), .proxyError(detail: "no memory"),
+    .responseTooLarge(detail: "the head is larger than the limit of 1 byte", setting: "limits.head"),
+    .tunnelTimeout(after: .seconds(3_600)), .drainEnded(after: .seconds(30)), .stopped,
   ]
 
   /// RFC 9209 section 2.3.
@@ -40,7 +42,7 @@ struct FailureTests {
           #expect(Self.registered.contains("\(failure.proxyStatusError)"))
           let sentence = failure.sentence(server: "10.0.0.7:3000")
           #expect(sentence.hasSuffix(".") && !sentence.contains("..") && !sentence.contains("  "), "\(sentence)")
-          #expect(failure.prevention.isEmpty || failure.prevention.hasSuffix("."))
+          #expect(failure.prevention(server: "s").isEmpty || failure.prevention(server: "s").hasSuffix("."))
           // Proxy-Status carries it as an sf-string (RFC 8941 section 3.3.3): printable ASCII.
           #expect(failure.details.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }, "\(failure.details)")
         }
@@ -58,6 +60,13 @@ struct FailureTests {
       failure.sentence(server: "10.0.0.7:3000") == "10.0.0.7:3000 refused the connection: nothing listens there.")
   }
 
+  @Test("A socket has a path, and no port")
+  func refusedAtAPath() {
+    let failure = Failure(.connectRefused, verdict: .neverSent, attempts: 1, notReplayed: .connectFailed)
+    #expect(failure.prevention(server: "unix:/run/app.sock") == "Start the server, or correct the path of its socket.")
+    #expect(failure.prevention(server: "10.0.0.7:3000") == "Start the server, or correct its address and port.")
+  }
+
   @Test("The race that could not be repaired")
   func race() {
     let failure = Failure(.race, verdict: .unknown, lease: Scene.reused, attempts: 1, notReplayed: .notIdempotent)
@@ -73,7 +82,7 @@ struct FailureTests {
         method is not idempotent and nothing proves that it was not delivered.
         """)
     #expect(
-      failure.prevention == """
+      failure.prevention(server: "s") == """
         Let the server keep idle connections for longer, or lower the idle age at which they are reused below 4.98 s.
         """)
   }

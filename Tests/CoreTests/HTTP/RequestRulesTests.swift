@@ -119,7 +119,7 @@ struct BadRequest: CustomTestStringConvertible, Sendable {
   ]
 
   static let requestLines: [BadRequest] = [
-    BadRequest("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, .bareCarriageReturn),
+    BadRequest("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, .emptyLineRepeated),
     BadRequest("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, .bareLineFeed),
     BadRequest("\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, .bareCarriageReturn),
     .line(" GET / HTTP/1.1", 400, .methodMalformed),
@@ -163,6 +163,10 @@ struct BadRequest: CustomTestStringConvertible, Sendable {
     .line("GET /a\"b HTTP/1.1", 400, .targetMalformed),
     .line("GET /<a> HTTP/1.1", 400, .targetMalformed),
     .line("GET /\u{e9} HTTP/1.1", 400, .targetMalformed),
+    .line("GET /a\\b?c HTTP/1.1", 400, .targetMalformed),
+    .line("GET /a?b\\c#d HTTP/1.1", 400, .targetMalformed),
+    .line("GET /a?b\"\u{e9} HTTP/1.1", 400, .targetMalformed),
+    .line("GET http://a\\b/?c HTTP/1.1", 400, .targetMalformed),
     .line("GET /\u{7f} HTTP/1.1", 400, .controlCharacter),
     .line("GET /\u{0} HTTP/1.1", 400, .controlCharacter),
     .line("GET /a\nb HTTP/1.1", 400, .bareLineFeed),

@@ -286,7 +286,7 @@ struct PoolModel {
     connections[index].state = .leased(exchange)
     return LeaseFacts(
       connection: connection.id, idleAge: idleAge, connectionAge: now.since(connection.openedAt),
-      uses: connection.uses, lookFirst: idleAge > .milliseconds(3))
+      uses: connection.uses)
   }
 
   private mutating func becomeIdle(_ id: ConnectionID, now: Instant) -> ConnectionID? {

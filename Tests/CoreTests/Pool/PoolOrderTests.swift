@@ -284,7 +284,7 @@ private struct PoolPair: ~Copyable {
 
   private func lease(_ id: ConnectionID, _ exchange: ExchangeID) -> Lease {
     Lease(
-      facts: LeaseFacts(connection: id, idleAge: .zero, connectionAge: .zero, uses: 0, lookFirst: false),
+      facts: LeaseFacts(connection: id, idleAge: .zero, connectionAge: .zero, uses: 0),
       exchange: exchange)
   }
 }

@@ -81,20 +81,19 @@ struct PoolTests {
       }
       let facts = lease.end()
       #expect(facts.connection == expected)
-      #expect(facts.isReused && !facts.lookFirst)
+      #expect(facts.isReused)
     }
   }
 
   @Test(
     "What an idle connection may carry",
     arguments: [
-      // idle ms, idempotent, lease limit ms, proven ms -> leased, look first
-      (0, true, 1_000, 10, true, false), (3, true, 1_000, 10, true, false), (4, true, 1_000, 10, true, true),
-      (999, true, 1_000, 10, true, true), (1_000, true, 1_000, 10, false, false),
-      (9, false, 1_000, 10, true, true), (10, false, 1_000, 10, false, false), (0, false, 1_000, 0, false, false),
-      (0, true, 0, 0, false, false),
-    ] as [(Int64, Bool, Int64, Int64, Bool, Bool)])
-  func bounds(idle: Int64, idempotent: Bool, lease: Int64, proven: Int64, isLeased: Bool, looksFirst: Bool) {
+      // idle ms, idempotent, lease limit ms, proven ms -> leased
+      (0, true, 1_000, 10, true), (3, true, 1_000, 10, true), (4, true, 1_000, 10, true), (999, true, 1_000, 10, true),
+      (1_000, true, 1_000, 10, false), (9, false, 1_000, 10, true), (10, false, 1_000, 10, false),
+      (0, false, 1_000, 0, false), (0, true, 0, 0, false),
+    ] as [(Int64, Bool, Int64, Int64, Bool)])
+  func bounds(idle: Int64, idempotent: Bool, lease: Int64, proven: Int64, isLeased: Bool) {
     var pool = Pool(settings: PoolSettings())
     Self.fill(&pool, idle: 1)
     let bounds = IdleBounds(leaseLimit: .milliseconds(lease), provenAge: .milliseconds(proven))
@@ -104,7 +103,6 @@ struct PoolTests {
       let facts = lease.end()
       #expect(isLeased)
       #expect(facts.idleAge == .milliseconds(idle))
-      #expect(facts.lookFirst == looksFirst)
     case .connect(_, let victim):
       #expect(!isLeased)
       #expect(victim == nil)
@@ -245,7 +243,7 @@ struct PoolTests {
     }
     let second = lease(&pool, now)
     let facts = second.facts
-    #expect(facts.idleAge == .seconds(2) && facts.lookFirst)
+    #expect(facts.idleAge == .seconds(2))
     guard
       case .close(.idleWindow, .unused) = pool.leaseReturned(
         second, reusable: true, idleSince: Self.start.advanced(by: .seconds(5)), bounds: bounds, now: now)

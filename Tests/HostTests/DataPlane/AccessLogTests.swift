@@ -24,6 +24,44 @@ struct AccessLogTests {
     return lines
   }
 
+  /// Form and place change together, for each worker: no line is in the wrong one, whatever was under way.
+  @Test func aReloadChangesFormAndPlaceAtOnce() throws {
+    let directory = try TemporaryDirectory()
+    try story(
+      {
+        $0.threads = 3
+        $0.logs.access = .text
+      }, answering: Self.answer
+    ) { proxy, _ in
+      let clients = try (0..<12).map { _ in try proxy.connect() }
+      var written = 0
+      var writers: [LogWriter] = []
+      for round in 0..<6 {
+        for client in clients { try client.send("GET /\(round) HTTP/1.1\r\nHost: a\r\n\r\n") }
+        var settings = proxy.proxy.settings
+        settings.logs.access = round.isMultiple(of: 2) ? .json : .text
+        writers.append(try LogWriter(to: .file(path: "\(directory.path)/\(round)")))
+        _ = try proxy.proxy.reload(settings, accessLog: writers[round])
+        for client in clients { #expect(try client.receiveResponse().status == 200) }
+        written += clients.count
+      }
+      var files: [(isJSON: Bool, lines: [String])] = []
+      #expect(
+        eventually {
+          for writer in writers { writer.flush() }
+          files = [(false, proxy.accessLines)]
+          for round in 0..<6 {
+            let text = BuiltProgram.text(ofFile: "\(directory.path)/\(round)") ?? ""
+            files.append((round.isMultiple(of: 2), text.split(separator: "\n").map(String.init)))
+          }
+          return files.reduce(0) { $0 + $1.lines.count } == written
+        })
+      for file in files {
+        for line in file.lines { #expect(line.hasPrefix("{") == file.isJSON, "\(line)") }
+      }
+    }
+  }
+
   @Test func combinedAsClientsSentIt() throws {
     let lines = try lines({ $0.logs.access = .combined }, count: 1) { proxy in
       _ = try proxy.connect().get("/a?token=secret&b=c", "Referer: http://r/?s=secret\r\nUser-Agent: \"x\r\n")

@@ -83,40 +83,6 @@ struct ClosedClientTests {
     }
   }
 
-  /// The clients have closed before the connection became free: the poller may tell of both at once.
-  @Test func nothingIsSentForClientsThatClosedInTheQueue() throws {
-    try story(
-      { $0.upstream.pool.connections = 1 },
-      server: { connection, _, server in
-        while let request = try connection.receiveRequestOrEnd() {
-          server.note(request)
-          if request.target == "/held" {
-            // Until the next one is asked for, by another connection's request, which is in the queue.
-            #expect(eventually { server.requests.contains { $0.target == "closed" } })
-          }
-          try connection.answer(200, request.target)
-        }
-      }
-    ) { proxy, server in
-      let holder = try proxy.connect()
-      try holder.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
-      #expect(eventually { server.requests.count == 1 })
-      var waiting: [BlockingSocket] = []
-      for _ in 0..<5 {
-        waiting.append(try proxy.connect())
-        try waiting.last?.send(Self.post)
-      }
-      #expect(eventually { proxy.pools[0].counts.waiting == 5 })
-      waiting.removeAll()
-      server.note(Message(head: "GET closed"))
-      #expect(try holder.receiveResponse().text == "/held")
-      #expect(try proxy.connect().get("/later").text == "/later")
-      #expect(!server.requests.contains { $0.method == "POST" })
-      #expect(eventually { proxy.clientConnections <= 2 && proxy.counters.clientCloses == 5 })
-      #expect(proxy.pools[0].counts.waiting == 0)
-    }
-  }
-
   /// Request and FIN come together, before the proxy looked.
   @Test(arguments: [get, post])
   func nothingIsSentForAClientThatClosedAtOnce(request: String) throws {

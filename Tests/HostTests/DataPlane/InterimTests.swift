@@ -34,6 +34,26 @@ struct InterimTests {
     }
   }
 
+  /// The time for an answer runs from the request's end, however often the server says that it is at work.
+  @Test func interimResponsesDoNotHoldTheTimeForAnAnswer() throws {
+    try story(
+      { $0.timeouts.responseHead = .milliseconds(300) },
+      server: { connection, _, _ in
+        _ = try connection.receiveRequest()
+        for _ in 0..<100 where !connection.waitForInput(atMost: .milliseconds(50)) {
+          guard (try? connection.send("HTTP/1.1 102 Processing\r\n\r\n")) != nil else { return }
+        }
+      }
+    ) { proxy, _ in
+      let client = try proxy.connect()
+      let began = MonotonicClock.now
+      var response = try client.get()
+      while response.status == 102 { response = try client.receiveResponse() }
+      #expect(response.status == 504)
+      #expect(MonotonicClock.now.since(began) < .seconds(3))
+    }
+  }
+
   @Test func theServerMayAnswerWithoutWantingTheBody() throws {
     try story(server: { connection, _, _ in
       _ = try connection.receiveHead()

@@ -149,10 +149,13 @@ struct TunnelTests {
 
   @Test func silenceEndsATunnel() throws {
     try story(
-      { $0.timeouts.tunnelIdle = .milliseconds(80) },
+      {
+        $0.timeouts.tunnelIdle = .milliseconds(80)
+        $0.logs.access = .json
+      },
       server: Self.switched { connection in
         try connection.send("x")
-        _ = try connection.waitForEnd()
+        #expect(try connection.waitForEnd() == .endOfStream)
       }
     ) { proxy, server in
       let client = try proxy.connect()
@@ -164,10 +167,18 @@ struct TunnelTests {
         try client.send("y")
       }
       let silentSince = MonotonicClock.now
-      _ = try client.waitForEnd()
+      // Nobody broke: both get a FIN.
+      #expect(try client.waitForEnd() == .endOfStream)
       let silence = MonotonicClock.now.since(silentSince)
       #expect(silence >= .milliseconds(70) && silence < .seconds(2), "\(silence.milliseconds) ms")
       #expect(eventually { server.openCount == 0 })
+      #expect(proxy.counters.tunnelsEnded == ["silent": 1])
+      #expect(
+        proxy.log.contains { $0.hasPrefix("notice GET /chat: the tunnel to") && $0.contains("timeouts.tunnel-idle") })
+      #expect(eventually { proxy.accessLines.count == 1 })
+      let line = try #require(proxy.accessLines.first)
+      #expect(line.contains(#""status":101"#) && line.contains(#""error":"connection_read_timeout""#), "\(line)")
+      #expect(line.contains("tunnel silent for") && line.contains("timeouts.tunnel-idle"), "\(line)")
     }
   }
 
@@ -201,6 +212,8 @@ struct TunnelTests {
     ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", switching),
     ("GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", switching),
     (handshake, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+    (handshake, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"),
+    (handshake, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket, other\r\n\r\n"),
   ])
   func aSwitchThatNobodyAskedForIsA502(request: String, response: String) throws {
     try story(server: { connection, _, _ in

@@ -107,9 +107,9 @@ struct UpstreamFailureTests {
     ("<html>I was here before HTTP/1.0</html>\r\n\r\n", "http_protocol_error"),
     (
       "HTTP/1.1 200 OK\r\n\(String(repeating: "X: \(String(repeating: "y", count: 1_000))\r\n", count: 20))\r\n",
-      "http_protocol_error"
+      "http_response_header_section_size"
     ),
-    ("HTTP/1.1 200 OK\r\nX: \(String(repeating: "y", count: 40_000))", "http_protocol_error"),
+    ("HTTP/1.1 200 OK\r\nX: \(String(repeating: "y", count: 40_000))", "http_response_header_section_size"),
     ("\r\n\r\n\r\n\r\n", "http_protocol_error"),
   ]
 

@@ -42,6 +42,14 @@ struct DriveReportTests {
     #expect(report.applied == 2 && report.appliedTwice == 1)
   }
 
+  /// Caddy's access log, of any version, has the fields of the request as they came.
+  @Test func anAccessLogWithTheRequestsFieldsIsALedger() {
+    let line =
+      #"{"msg":"handled request","request":{"headers":{"Accept":["*/*"],"X-Race-Id":["t-1"]}},"user_id":"","status":200}"#
+    let upstream = UpstreamLedger(parsing: line + "\n" + line.replacing("t-1", with: "t-0"))
+    #expect(upstream.times == ["t-0": 1, "t-1": 1])
+  }
+
   @Test func speaksJSON() {
     let joined = DriveReport(ledger([.status(502)]), upstream: UpstreamLedger())
     #expect(joined.json.contains(#""failed":1,"failures":{"status 502":1},"applied":0,"#))

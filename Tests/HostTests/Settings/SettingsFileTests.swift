@@ -115,6 +115,7 @@ struct SettingsFileTests {
     #expect(try keys("limits") == count(ProxySettings.Limits()))
     #expect(try keys("forwarding") == count(ForwardingSettings()))
     #expect(try keys("guards") == count(GuardSettings()))
+    #expect(try keys("errors") == count(ErrorSettings()))
     #expect(try keys("logs") == count(LogSettings()))
     #expect(try keys("resolver") == count(ResolverSettings()))
     #expect(try keys("listen") == count(ListenerSettings(.tcp(host: "", port: 0))))
@@ -133,6 +134,46 @@ struct SettingsFileTests {
     #expect(try keys("routes", "timeouts") == count(RouteSettings.Timeouts()))
     #expect(try keys("routes", "redirect") == count(Redirect()) + 2)
     #expect(try keys("routes", "respond") == count(FixedResponse(status: 200)))
+  }
+
+  // MARK: - Errors
+
+  @Test func readsErrorPages() throws {
+    let text = """
+      errors:
+        details: trusted
+        pages:
+          502: down {request-id}
+          5xx: {html: "<b>{status}</b>", json: '{"a": 1}'}
+      """
+    let errors = try settings(Self.app + text).errors
+    var own = ErrorPage(.one(502))
+    own.text = Array("down {request-id}".utf8)
+    var others = ErrorPage(.all(ofClass: 5))
+    others.html = Array("<b>{status}</b>".utf8)
+    others.json = Array(#"{"a": 1}"#.utf8)
+    #expect(errors.details == .trusted && errors.pages == [own, others])
+    let shown = SettingsText.write(SettingsParser.show(try settings(Self.app + text)))
+    #expect(try settings(shown).errors == errors)
+  }
+
+  @Test(arguments: [
+    ("errors: {pages: {200: a}}", "'200' is no status of an error"),
+    ("errors: {pages: {6xx: a}}", "'6xx' is no status"),
+    ("errors: {pages: {502: {}}}", "has no content"), ("errors: {pages: {502: {body: a}}}", "did you mean 'text'?"),
+    ("errors: {details: none}", "details"),
+    ("routes: [{to: app, response-fields: {set: {Proxy-Status: a}}}]", "take it away by 'remove'"),
+    ("routes: [{to: app, request-fields: {remove: [Proxy-Status]}}]", "leave it out"),
+    ("routes: [{to: app, request-fields: {remove: [CDN-Loop]}}]", "is what ends a loop"),
+  ])
+  func saysWhatIsWrongWithErrors(text: String, message: String) {
+    let messages = SettingsFixtures.messages(SettingsFixtures.parse(Self.app + text))
+    #expect(messages.first?.contains(message) == true, "\(messages)")
+  }
+
+  @Test func whatTheProxySaysOfItselfMayBeRemoved() throws {
+    let route = try settings(Self.app + "routes: [{to: app, response-fields: {remove: [Proxy-Status, Via]}}]").routes[0]
+    #expect(route.responseEdits == [.remove(name: "Proxy-Status"), .remove(name: "Via")])
   }
 
   // MARK: - Example and reference

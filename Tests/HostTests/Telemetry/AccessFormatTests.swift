@@ -26,7 +26,7 @@ struct AccessFormatTests {
     record.connection = 0xab
     record.facts = LeaseFacts(
       connection: ConnectionID(slot: 1, generation: 1), idleAge: .milliseconds(250), connectionAge: .seconds(2),
-      uses: 4, lookFirst: false)
+      uses: 4)
     record.idleWindow = .milliseconds(4_700)
     record.attempts = 1
     return record

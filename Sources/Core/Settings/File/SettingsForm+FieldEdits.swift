@@ -86,7 +86,7 @@ extension FieldEdit {
   /// Fields that frame the message or belong to one hop (RFC 9110 section 7.6.1): the proxy writes them itself.
   static let hopFields: Set<String> = [
     "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "proxy-connection",
-    "http2-settings", "proxy-status", "expect",
+    "http2-settings", "expect",
   ]
 }
 
@@ -99,16 +99,28 @@ struct FieldValue: Equatable {
 extension SettingsForm<String> {
   /// The name of a field that may be edited.
   fileprivate static func editedName(isRequest: Bool) -> SettingsForm {
-    fieldName.checked { editProblem($0, isRequest: isRequest) }
+    fieldName.checked { editProblem($0, isRequest: isRequest, isRemoval: true) }
   }
 
-  fileprivate static func editProblem(_ name: String, isRequest: Bool) -> (fact: String, fix: String)? {
+  /// Why a field may not be edited so; nil when it may.
+  fileprivate static func editProblem(
+    _ name: String, isRequest: Bool, isRemoval: Bool
+  ) -> (fact: String, fix: String)? {
     let lower = name.lowercased()
     if FieldEdit.hopFields.contains(lower) {
       return ("belongs to the connection or frames the message; the proxy writes it itself", "leave it out")
     }
     if isRequest, lower == "host" {
       return ("cannot be edited here", "name it by 'host' of the upstream")
+    }
+    if isRequest, lower == "cdn-loop" {
+      return ("is what ends a loop of proxies that lead to each other", "leave it out")
+    }
+    if lower == "proxy-status", isRequest || !isRemoval {
+      return (
+        "says what this proxy, or one behind it, did with a request; it cannot be written here",
+        isRequest ? "leave it out" : "leave it out, or take it away by 'remove'"
+      )
     }
     return nil
   }
@@ -140,7 +152,7 @@ extension SettingsForm<[FieldValue]> {
       reader.report("\(SettingsReader.shown(entry.key)) \(error.fact)", fix: error.fix, at: entry.keyPlace)
       return nil
     }
-    if let problem = SettingsForm<String>.editProblem(entry.key, isRequest: isRequest) {
+    if let problem = SettingsForm<String>.editProblem(entry.key, isRequest: isRequest, isRemoval: false) {
       reader.report("'\(entry.key)' \(problem.fact)", fix: problem.fix, at: entry.keyPlace)
       return nil
     }
@@ -189,7 +201,7 @@ extension FieldEdit {
     return parts
   }
 
-  /// As ``parts(parsing:)`` reads it.
+  /// As ``parts(parsing:isRequest:)`` reads it.
   static func text(of parts: [ValuePart]) -> String {
     parts.map { part in
       if case .text(let text) = part { return BracedText.escape(text) }

@@ -36,6 +36,9 @@ enum SettingsSchema {
         SettingsKey(
           "limits", \.settings.limits, GeneralSchema.limits.form(standard: .init()), "How large things may be."),
         SettingsKey(
+          "errors", \.settings.errors, ErrorSchema.section.form(standard: .init()),
+          "What clients see of a failure (the page errors.md has more)."),
+        SettingsKey(
           "guards", \.settings.guards, GeneralSchema.guards.form(standard: .init()),
           "What protects the proxy and its servers from too much at once."),
         SettingsKey(

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include "CFault.h"
 #include "CPacket.h"
 #include "CPassing.h"
 #include "CTransport.h"

@@ -39,7 +39,7 @@ package struct Network {
   }
 
   private enum Event {
-    case arrival(Segment)
+    case arrival(SimulatedSegment)
     case retransmission(EndpointID)
     case acknowledgment(EndpointID)
   }
@@ -59,9 +59,9 @@ package struct Network {
   package private(set) var segmentsSent = 0
   package private(set) var segmentsLost = 0
   /// Told of every segment, for a trace; nil costs nothing.
-  package var onSegment: ((Instant, Segment, _ isLost: Bool) -> Void)?
+  package var onSegment: ((Instant, SimulatedSegment, _ isLost: Bool) -> Void)?
 
-  private var endpoints: [Endpoint] = []
+  private var endpoints: [SimulatedSocket] = []
   private var events = EventQueue<Event>()
   private var random: RandomSource
 
@@ -95,7 +95,7 @@ package struct Network {
 
   package var connectionCount: Int { endpoints.count / 2 }
 
-  package subscript(_ id: EndpointID) -> Endpoint {
+  package subscript(_ id: EndpointID) -> SimulatedSocket {
     _read { yield endpoints[index(id)] }
   }
 
@@ -103,8 +103,8 @@ package struct Network {
   /// error follows.
   package mutating func connect() -> Int32 {
     let connection = Int32(endpoints.count / 2)
-    endpoints.append(Endpoint(state: .synSent))
-    endpoints.append(Endpoint(state: .listening))
+    endpoints.append(SimulatedSocket(state: .synSent))
+    endpoints.append(SimulatedSocket(state: .listening))
     let proxy = EndpointID(connection, .proxy)
     let at = index(proxy)
     endpoints[at].sendNext = 1
@@ -132,7 +132,7 @@ package struct Network {
     precondition(count > 0, "a write of nothing")
     var from = endpoints[at].sendNext
     let end = from + count
-    endpoints[at].marks.append(Mark(end: end, tag: tag))
+    endpoints[at].marks.append(StreamMark(end: end, tag: tag))
     endpoints[at].sendNext = end
     if endpoints[at].sampledAt == .distantFuture {
       endpoints[at].sampledAt = now
@@ -253,7 +253,7 @@ package struct Network {
 
   // MARK: Arrival
 
-  private mutating func arrive(_ segment: Segment) {
+  private mutating func arrive(_ segment: SimulatedSegment) {
     let id = segment.receiver
     let at = index(id)
     switch endpoints[at].state {
@@ -275,7 +275,7 @@ package struct Network {
     }
   }
 
-  private mutating func synchronizeArrived(_ segment: Segment) {
+  private mutating func synchronizeArrived(_ segment: SimulatedSegment) {
     guard segment.isSynchronize else {
       answerUnknown(segment)
       return
@@ -295,7 +295,7 @@ package struct Network {
     }
   }
 
-  private mutating func handshakeAnswered(_ segment: Segment) {
+  private mutating func handshakeAnswered(_ segment: SimulatedSegment) {
     let id = segment.receiver
     let at = index(id)
     guard segment.acknowledgment == 1 else { return }
@@ -314,7 +314,7 @@ package struct Network {
   }
 
   /// `tcp_validate_incoming`, `tcp_ack` and `tcp_data_queue`, in this order.
-  private mutating func arriveSynchronized(_ segment: Segment) {
+  private mutating func arriveSynchronized(_ segment: SimulatedSegment) {
     let id = segment.receiver
     let at = index(id)
     // Everything in it is older than what we last acknowledged. A RST may still be one that its sender built
@@ -347,7 +347,7 @@ package struct Network {
     payloadArrived(segment, at, id)
   }
 
-  private func isResetOneBeforeFinish(_ segment: Segment, _ at: Int) -> Bool {
+  private func isResetOneBeforeFinish(_ segment: SimulatedSegment, _ at: Int) -> Bool {
     switch endpoints[at].state {
     case .closeWait, .lastAck, .closing: segment.sequence == endpoints[at].receiveNext - 1
     case .closed, .listening, .synSent, .synReceived, .established, .finWait1, .finWait2, .timeWait: false
@@ -384,7 +384,7 @@ package struct Network {
     }
   }
 
-  private mutating func payloadArrived(_ segment: Segment, _ at: Int, _ id: EndpointID) {
+  private mutating func payloadArrived(_ segment: SimulatedSegment, _ at: Int, _ id: EndpointID) {
     let end = segment.sequence + segment.length
     let isNew = end > endpoints[at].receiveNext
     switch endpoints[at].state {
@@ -411,7 +411,7 @@ package struct Network {
     }
     guard segment.length > 0 || segment.isFinish else { return }
     if segment.sequence > endpoints[at].receiveNext {
-      addIsland(Endpoint.Island(start: segment.sequence, end: end, isFinish: segment.isFinish), at)
+      addIsland(SimulatedSocket.Island(start: segment.sequence, end: end, isFinish: segment.isFinish), at)
       acknowledge(id)
       return
     }
@@ -445,22 +445,22 @@ package struct Network {
     }
   }
 
-  private mutating func addIsland(_ island: Endpoint.Island, _ at: Int) {
+  private mutating func addIsland(_ island: SimulatedSocket.Island, _ at: Int) {
     let place = endpoints[at].islands.firstIndex { $0.start > island.start } ?? endpoints[at].islands.count
     endpoints[at].islands.insert(island, at: place)
   }
 
   /// The answer to a segment that meets no socket.
-  private mutating func answerUnknown(_ segment: Segment) {
+  private mutating func answerUnknown(_ segment: SimulatedSegment) {
     if segment.isReset { return }
     let sender = segment.receiver
     if segment.acknowledgment >= 0 {
       emit(
-        Segment(
+        SimulatedSegment(
           receiver: sender.other, sequence: segment.acknowledgment, length: 0, flags: .reset, acknowledgment: -1))
     } else {
       emit(
-        Segment(
+        SimulatedSegment(
           receiver: sender.other, sequence: 0, length: 0, flags: .reset, acknowledgment: segment.endSequence))
     }
   }
@@ -572,18 +572,18 @@ package struct Network {
 
   // MARK: The wire
 
-  private mutating func transmit(from id: EndpointID, sequence: Int32, length: Int32, flags: Segment.Flags) {
+  private mutating func transmit(from id: EndpointID, sequence: Int32, length: Int32, flags: SimulatedSegment.Flags) {
     let at = index(id)
     let isFirst = endpoints[at].state == .synSent
     emit(
-      Segment(
+      SimulatedSegment(
         receiver: id.other, sequence: sequence, length: length, flags: flags,
         acknowledgment: isFirst ? -1 : endpoints[at].receiveNext))
     endpoints[at].acknowledged = endpoints[at].receiveNext
     endpoints[at].acknowledgeAt = .distantFuture
   }
 
-  private mutating func emit(_ segment: Segment) {
+  private mutating func emit(_ segment: SimulatedSegment) {
     segmentsSent += 1
     let isLost = path.loses(at: now, by: &random)
     onSegment?(now, segment, isLost)

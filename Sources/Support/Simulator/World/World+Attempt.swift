@@ -134,7 +134,7 @@ extension World {
     guard let connection = requests[at].upstream, let facts = requests[at].facts else { return false }
     let message = responses[Int(response)]
     var couldAnswer = true
-    if requests[at].machine.mustCheckAnswer(responseCloses: message.closes), broken != .farewellPassedOn {
+    if requests[at].machine.mustCheckAnswer, broken != .farewellPassedOn {
       couldAnswer = EvidenceRule.couldAnswer(
         bytesWritten: UInt64(requests[at].sent),
         unacknowledgedBytes: scenario.proxy.isBlind
@@ -288,7 +288,7 @@ extension World {
     let span = scenario.proxy.responseTimeout
     let cause: FailureCause =
       requests[at].response >= 0 ? .idleBodyTimeout(after: span) : .responseTimeout(after: span)
-    followEnd(requests[at].machine.timedOut(cause, observation: observe(request)), request)
+    followEnd(requests[at].machine.timedOut(cause, waited: span, observation: observe(request)), request)
   }
 
   /// Carries out what an exchange decided about the end of an attempt or of a connect.

@@ -127,22 +127,21 @@ extension World {
     )
     requests[at].facts = facts
     requests[at].leasedAt = now
-    switch requests[at].machine.leased(facts) {
-    case .send: break
-    case .lookFirst:
-      let look = network.peek(id)
-      if look != .wouldBlock {
-        coverage.saw(.staleAtLook)
-        noteIdleEnd(of: connection, facts, look)
-        _ = requests[at].machine.lookedAgain(.stale)
-        discard(connection)
-        let freshOnly = requests[at].machine.needsFreshConnection && broken != .replayOnPooledConnection
-        let admission = thread.pool.leaseFoundStale(
-          lease, idempotent: requests[at].machine.isIdempotent, freshOnly: freshOnly, bounds: bounds, now: now)
-        follow(admission, for: request)
-        return
-      }
+    requests[at].machine.leased(facts)
+    let look = network.peek(id)
+    // A server that ends what it has just accepted is sent to, as the machine says.
+    if look == .wouldBlock || !(facts.isReused || facts.idleAge > EvidenceRule.unguardedIdleAge) {
       _ = requests[at].machine.lookedAgain(.quiet)
+    } else {
+      coverage.saw(.staleAtLook)
+      noteIdleEnd(of: connection, facts, look)
+      _ = requests[at].machine.lookedAgain(.stale)
+      discard(connection)
+      let freshOnly = requests[at].machine.needsFreshConnection && broken != .replayOnPooledConnection
+      let admission = thread.pool.leaseFoundStale(
+        lease, idempotent: requests[at].machine.isIdempotent, freshOnly: freshOnly, bounds: bounds, now: now)
+      follow(admission, for: request)
+      return
     }
     requests[at].stage = .leased
     requests[at].upstream = connection
@@ -255,10 +254,9 @@ extension World {
     note("a reload: \(reload.pool.maximumConnections) connections, \(reload.pool.maximumIdleConnections) idle")
     for request in requests.indices where !isResolved(Int32(request)) {
       switch requests[request].stage {
-      case .judging: coverage.saw(.reloadWhileJudging)
       case .waiting: coverage.saw(.reloadWhileWaiting)
       case .none: if requests[request].connectWait != nil { coverage.saw(.reloadWhileConnectAwaited) }
-      case .connecting, .leased: break
+      case .connecting, .leased, .judging: break
       }
     }
     isNamed = reload.isNamed

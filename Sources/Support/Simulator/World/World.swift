@@ -281,7 +281,7 @@ package final class Trace {
       + String(repeating: "0", count: 3 - fraction.count) + fraction
   }
 
-  static func describe(_ segment: Segment, _ isLost: Bool) -> String {
+  static func describe(_ segment: SimulatedSegment, _ isLost: Bool) -> String {
     var text = segment.receiver.side == .server ? "  --> " : "  <-- "
     text += "c\(segment.receiver.connection) seq \(segment.sequence)"
     if segment.length > 0 { text += " length \(segment.length)" }

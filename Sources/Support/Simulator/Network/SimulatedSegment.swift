@@ -1,19 +1,19 @@
 /// The two ends of every connection of a simulation.
-package enum Side: UInt8, Sendable {
+package enum ConnectionEnd: UInt8, Sendable {
   /// The client of the TCP connection: our proxy.
   case proxy
   /// Who accepted it.
   case server
 
-  package var other: Side { self == .proxy ? .server : .proxy }
+  package var other: ConnectionEnd { self == .proxy ? .server : .proxy }
 }
 
 /// One end of one connection.
 package struct EndpointID: Hashable, Sendable {
   package var connection: Int32
-  package var side: Side
+  package var side: ConnectionEnd
 
-  package init(_ connection: Int32, _ side: Side) {
+  package init(_ connection: Int32, _ side: ConnectionEnd) {
     self.connection = connection
     self.side = side
   }
@@ -22,7 +22,7 @@ package struct EndpointID: Hashable, Sendable {
 }
 
 /// One TCP segment on its way. It carries no payload: what the bytes mean is kept beside the stream, as marks.
-package struct Segment: Equatable, Sendable {
+package struct SimulatedSegment: Equatable, Sendable {
   package struct Flags: OptionSet, Sendable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }

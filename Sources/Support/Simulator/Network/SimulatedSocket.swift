@@ -13,13 +13,13 @@ package enum SocketFailure: UInt8, Sendable {
 }
 
 /// The end of a run of bytes in a stream, and what the run is. A tag is the application's own number for it.
-package struct Mark: Equatable, Sendable {
+package struct StreamMark: Equatable, Sendable {
   package var end: Int32
   package var tag: Int32
 }
 
 /// One end of a TCP connection, as Linux keeps it: the kernel's socket and what the application sees of it.
-package struct Endpoint: Sendable {
+package struct SimulatedSocket: Sendable {
   /// The states of RFC 9293 section 3.3.2.
   package enum State: UInt8, Sendable {
     /// No socket: whatever arrives is answered by a RST. Next: none.
@@ -61,7 +61,7 @@ package struct Endpoint: Sendable {
   var sendNext: Int32 = 0
   /// The sequence number of our FIN; nil while we have not ended.
   var finishSequence: Int32?
-  var marks: [Mark] = []
+  var marks: [StreamMark] = []
   package internal(set) var bytesAcked: Int64 = 0
 
   // Receiving.

@@ -1,10 +1,12 @@
-package import Analysis
-internal import Core
+import Analysis
+import Core
+
+@testable import Host
 
 /// Has programs look at the configurations that come of the lab's templates.
-package enum LabCheck {
+enum LabCheck {
   /// What the program says against its configuration; nil when it has no objection, or cannot check one.
-  package static func problem(
+  static func problem(
     _ program: LabProgram, variant: String, catalog: LabCatalog, tools: LabTools, folder: String
   ) throws -> String? {
     var run = LabRun(number: 1, scenario: "check")

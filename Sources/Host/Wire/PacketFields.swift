@@ -1,5 +1,5 @@
 /// The fields of a TCP packet that a middlebox reads (RFC 791 section 3.1, RFC 8200 section 3, RFC 9293 section 3.1).
-struct Segment {
+struct PacketFields {
   /// Address and port, in the order in which they are compared.
   struct End: Hashable, Comparable {
     /// The address's 16 bytes; one of IPv4 fills the last four.
