@@ -10,7 +10,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Debian keeps no version but the newest: a pinned one would be gone with the next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libssl-dev libzstd-dev zlib1g-dev \
+    && apt-get install --yes --no-install-recommends liblzma-dev libssl-dev libzstd-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 # The manifest names the targets of the tests, so these have to be there; they are not built.
@@ -25,7 +25,7 @@ FROM debian:${DEBIAN}-slim
 # Debian keeps no version but the newest: a pinned one would be gone with the next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libssl3 libstdc++6 libzstd1 zlib1g \
+    && apt-get install --yes --no-install-recommends liblzma5 libssl3 libstdc++6 libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 photofinish \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin photofinish

@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "CLinux", path: "Sources/Host/CLinux"),
     .target(
       name: "CCompression", path: "Sources/Host/CCompression",
-      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+      linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd"), .linkedLibrary("lzma")]),
     .target(
       name: "CProbeTLS", path: "Sources/Host/CProbeTLS",
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -64,7 +64,7 @@ let package = Package(
       name: "Support",
       dependencies: ["Core", "Analysis", "Host", .product(name: "Logging", package: "swift-log")],
       path: "Sources/Support",
-      exclude: ["Simulator", "Simulate"],
+      exclude: ["Simulator", "Simulate", "WorkerFuzzer"],
       swiftSettings: strict),
     // Simulator: Core's policy against a simulated network, in virtual time. Pure, so that a seed is a whole run.
     .target(
@@ -88,3 +88,10 @@ let package = Package(
       name: "AppTests", dependencies: ["photofinish", "Host", "Analysis", "Core", "Support"], swiftSettings: strict),
   ]
 )
+
+// script/fuzz worker builds this, and nothing else does.
+if Context.environment["PHOTOFINISH_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz-worker", dependencies: ["Support"], path: "Sources/Support/WorkerFuzzer", swiftSettings: strict))
+}

@@ -1,6 +1,6 @@
 import Core
 
-/// Holds the grammar of ``Core`` to what must be true for any bytes whatever. For fuzzing and property tests.
+/// Holds the grammar of Core to what must be true for any bytes whatever. For fuzzing and property tests.
 ///
 /// Each check returns what is violated, in words, or nil.
 package enum GrammarOracle {
@@ -76,7 +76,7 @@ extension GrammarOracle {
     else { return "what was written, \(again), means something else than \(request)" }
     guard again.fields.first?.name == "Host" else { return "Host is not the first field" }
     let own = [
-      "host", "content-length", "transfer-encoding", "expect", "connection", "upgrade", "x-forwarded-for",
+      "host", "content-length", "transfer-encoding", "expect", "connection", "upgrade", "te", "x-forwarded-for",
       "max-forwards", "x-request-id",
     ]
     let passedOn = again.fields.filter { !own.contains($0.folded) }
@@ -180,13 +180,18 @@ extension GrammarOracle {
 
 extension GrammarOracle {
   package static func checkChunked(_ bytes: [UInt8]) -> String? {
+    checkChunked(bytes, from: .client) ?? checkChunked(bytes, from: .upstream)
+  }
+
+  private static func checkChunked(_ bytes: [UInt8], from sender: MessageError.Sender) -> String? {
     let limits = ChunkLimits(
       extensionBytes: 1 << 20, excessExtensionBytes: 1 << 20, trailerBytes: 1 << 20, trailerCount: 1 << 16)
-    let whole = decode(bytes, step: Swift.max(bytes.count, 1), limits)
-    for step in [1, 2, 3, 7] where decode(bytes, step: step, limits) != whole {
-      return "in pieces of \(step) the body is another: \(decode(bytes, step: step, limits)) instead of \(whole)"
+    let whole = decode(bytes, step: Swift.max(bytes.count, 1), limits, sender)
+    for step in [1, 2, 3, 7] where decode(bytes, step: step, limits, sender) != whole {
+      return
+        "in pieces of \(step) the body is another: \(decode(bytes, step: step, limits, sender)) instead of \(whole)"
     }
-    let reference = ReferenceGrammar.chunked(bytes)
+    let reference = ReferenceGrammar.chunked(bytes, padded: sender == .upstream)
     switch whole {
     case .finished(let data, let trailers, let length):
       guard let reference, reference.data == data, reference.length == length else {
@@ -202,11 +207,13 @@ extension GrammarOracle {
   enum Decoded: Equatable {
     case finished(data: [UInt8], trailers: [UInt8], length: Int)
     case incomplete(data: [UInt8])
-    case failed(MessageError.Code)
+    case failed(MessageError.Code, at: Int)
   }
 
-  private static func decode(_ bytes: [UInt8], step: Int, _ limits: ChunkLimits) -> Decoded {
-    var decoder = ChunkedDecoder(limits: limits, sender: .client)
+  private static func decode(
+    _ bytes: [UInt8], step: Int, _ limits: ChunkLimits, _ sender: MessageError.Sender
+  ) -> Decoded {
+    var decoder = ChunkedDecoder(limits: limits, sender: sender)
     var data: [UInt8] = []
     var start = 0
     var end = 0
@@ -225,7 +232,7 @@ extension GrammarOracle {
         case .finished(let consumed, let trailers):
           return .finished(
             data: data, trailers: Array(window[trailers.start..<trailers.end]), length: start + consumed)
-        case .failed(let error): return .failed(error.code)
+        case .failed(let error): return .failed(error.code, at: error.offset)
         }
       }
     } while end < bytes.count

@@ -83,7 +83,7 @@ package enum ReferenceGrammar {
     guard let lines, let first = lines.first, let fields = fields(lines.dropFirst()) else { return .refused }
     guard first.count >= 12, let isHTTP10 = version(Array(first[..<8])), first[8] == 32,
       let status = Int(String(decoding: first[9..<12], as: UTF8.self)), first[9] != UInt8(ascii: "+"),
-      (100...599).contains(status), first.count == 12 || first[12] == 32
+      (100...999).contains(status), first.count == 12 || first[12] == 32
     else { return .refused }
     guard let framing = framing(fields, isHTTP10), let options = options(fields) else { return .refused }
     let closes = options.contains("close")
@@ -94,15 +94,20 @@ package enum ReferenceGrammar {
   }
 
   /// A whole chunked body: its data, its trailers, and how long it is. Nil when it is refused or not complete.
-  package static func chunked(_ bytes: [UInt8]) -> (data: [UInt8], trailers: [Field], length: Int)? {
+  ///
+  /// - Parameter padded: whether whitespace may stand before the end of a size line, as from a server.
+  package static func chunked(_ bytes: [UInt8], padded: Bool = false) -> (
+    data: [UInt8], trailers: [Field], length: Int
+  )? {
     var rest = bytes[...]
     var data: [UInt8] = []
     while true {
       guard let end = firstLineEnd(rest) else { return nil }
-      let line = Array(rest[rest.startIndex..<end])
+      var line = Array(rest[rest.startIndex..<end])
       rest = rest[(end + 2)...]
-      let digits = line.prefix { $0 != UInt8(ascii: ";") }
-      guard (1...16).contains(digits.count), digits.allSatisfy({ isHexadecimal($0) }) else { return nil }
+      if padded { line = withoutPadding(line) }
+      let digits = line.prefix { isHexadecimal($0) }
+      guard (1...16).contains(digits.count) else { return nil }
       guard let size = Int(String(decoding: digits, as: UTF8.self), radix: 16) else { return nil }
       guard areExtensions(Array(line.dropFirst(digits.count))) else { return nil }
       if size == 0 { break }
@@ -208,7 +213,9 @@ extension ReferenceGrammar {
 
   /// The authority, if the target has one, and what goes on as path and query.
   private static func target(_ bytes: [UInt8], _ method: String) -> (authority: [UInt8]?, path: String)? {
-    guard bytes.allSatisfy({ $0 > 32 && $0 < 127 && !"\"#<>\\".utf8.contains($0) }) else { return nil }
+    let path = bytes.prefix { $0 != UInt8(ascii: "?") }
+    guard bytes.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return nil }
+    guard !path.contains(where: { "\"<>\\".utf8.contains($0) }) else { return nil }
     let text = String(decoding: bytes, as: UTF8.self)
     if text.isEmpty || method == "CONNECT" { return nil }
     if text.hasPrefix("/") { return (nil, text) }
@@ -272,16 +279,27 @@ extension ReferenceGrammar {
     }
   }
 
-  /// `*( ";" name [ "=" ( token / quoted-string ) ] )` without whitespace.
+  private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }
+
+  private static func withoutPadding(_ line: [UInt8]) -> [UInt8] {
+    var line = line
+    while let last = line.last, isBlank(last) { line.removeLast() }
+    return line
+  }
+
+  /// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`
   private static func areExtensions(_ bytes: [UInt8]) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
+      rest = rest.drop(while: isBlank)
       guard rest.popFirst() == UInt8(ascii: ";") else { return false }
+      rest = rest.drop(while: isBlank)
       let name = rest.prefix { isToken([$0]) }
       guard !name.isEmpty else { return false }
       rest = rest.dropFirst(name.count)
-      guard rest.first == UInt8(ascii: "=") else { continue }
-      rest = rest.dropFirst()
+      let behind = rest.drop(while: isBlank)
+      guard behind.first == UInt8(ascii: "=") else { continue }
+      rest = behind.dropFirst().drop(while: isBlank)
       if rest.first == UInt8(ascii: "\"") {
         rest = rest.dropFirst()
         while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {

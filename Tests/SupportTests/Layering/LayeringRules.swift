@@ -25,6 +25,8 @@ enum LayeringRules {
 
   struct Violation: Equatable, CustomStringConvertible {
     var place: String
+    /// The name that it is about, for lists of exceptions.
+    var subject = ""
     var fact: String
     var description: String { "\(place): \(fact)" }
   }

@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 /// Holds the tree to its layers, and shows for each rule that it can fail.
@@ -215,39 +214,5 @@ import Testing
         "let a = \"\"  ", " let b = \"\"", "let c = \"\"", "", "", "let d = \"\" + rest",
       ])
     #expect(source.lines.map(\.comment) == [" one", " two /* three  four ", nil, nil, nil, nil])
-  }
-}
-
-/// The files of this checkout.
-private enum SourceTree {
-  struct File {
-    var path: String
-    var source: SourceText
-  }
-
-  static let root = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-
-  static func manifest() throws -> Manifest {
-    Manifest(try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8))
-  }
-
-  static func folders(under folder: String) throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: root.appending(path: folder).path).filter { !$0.hasPrefix(".") }
-  }
-
-  /// Every Swift file below `folders`, by its path from the root, in order of the path.
-  static func swiftFiles(under folders: [String]) throws -> [File] {
-    var files: [File] = []
-    for folder in folders {
-      let base = root.appending(path: folder)
-      let paths = try #require(FileManager.default.subpaths(atPath: base.path), "\(folder) is missing")
-      for path in paths.sorted() where path.hasSuffix(".swift") {
-        let text = try String(contentsOf: base.appending(path: path), encoding: .utf8)
-        files.append(File(path: "\(folder)/\(path)", source: SourceText(text)))
-      }
-    }
-    try #require(!files.isEmpty, "no Swift file below \(folders)")
-    return files
   }
 }

@@ -6,8 +6,9 @@
 ///   comment:                 a word in a string is not code
 /// ```
 ///
-/// It knows line comments, nested block comments, one-line, multi-line and raw strings. The contents of strings, their
-/// interpolations included, belong to neither part. It does not know regular-expression literals that hold a quote.
+/// It knows line comments, nested block comments, one-line, multi-line and raw strings. The contents of strings belong to
+/// neither part; the code in their interpolations is a part of its own, in which strings are not told from code. It does
+/// not know regular-expression literals that hold a quote.
 struct SourceText: Equatable {
   struct Line: Equatable {
     /// From 1, as editors count.
@@ -15,6 +16,8 @@ struct SourceText: Equatable {
     var code: String
     /// The text of the comments on this line without their slashes; nil when there is none.
     var comment: String?
+    /// The code inside the interpolations of the strings on this line.
+    var interpolations = ""
 
     /// True when nothing but a comment stands on the line.
     var isOnlyComment: Bool { comment != nil && code.allSatisfy(\.isWhitespace) }
@@ -135,6 +138,7 @@ private struct Splitter {
   private mutating func stepInInterpolation(_ depth: Int, _ within: Mode) {
     let character = characters[index]
     index += 1
+    current.interpolations.append(character)
     switch character {
     case "(": mode = .interpolation(depth: depth + 1, within: within)
     case ")": mode = depth == 1 ? within : .interpolation(depth: depth - 1, within: within)
