@@ -11,7 +11,7 @@ struct ReloadCommand: ParsableCommand {
       with all that is wrong with it, and the old settings stay.
 
       EXIT CODES
-        0  the settings are taken over
+        0  the settings are applied
         1  they are refused, or there is no proxy; standard error says why
         2  wrong usage
       """)
@@ -22,6 +22,6 @@ struct ReloadCommand: ParsableCommand {
     // Names may have to be resolved, twice.
     let answer = try proxy.ask([("do", .string("reload"))], atMost: .seconds(60))
     for note in answer["notes"]?.array ?? [] { Terminal.warn(note.string ?? "") }
-    Terminal.write("the settings are taken over, generation \(answer["generation"]?.integer ?? 0)\n")
+    Terminal.write("the settings are applied, generation \(answer["generation"]?.integer ?? 0)\n")
   }
 }

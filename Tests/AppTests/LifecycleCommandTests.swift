@@ -68,18 +68,18 @@ struct LifecycleCommandTests {
   @Test func reloadsAndSaysHowItWent() throws {
     let (process, _) = try serve()
     defer { process.end() }
-    #expect(try run("reload", "--control", control) == (0, "the settings are taken over, generation 1\n"))
+    #expect(try run("reload", "--control", control) == (0, "the settings are applied, generation 1\n"))
     let good = try #require(BuiltProgram.text(ofFile: directory.path + "/app.yaml"))
     try write(good + "\nthreds: 3\n", "app.yaml")
     let (status, output) = try run("reload", "--control", control)
     #expect(status == 1)
     #expect(
-      output.contains("app.yaml:6:1: 'threds' is no key of the settings; did you mean 'threads'?")
+      output.contains("app.yaml:6:1: 'threds' is an unknown key of the settings; did you mean 'threads'?")
         && output.hasSuffix("app.yaml is refused, the old settings stay\n"), "\(output)")
     let (_, text) = try run("status", "--control", control)
     #expect(text.contains("serving, up for") && text.contains("generation 1"), "\(text)")
     #expect(text.contains("reloads       1 succeeded (last 2") && text.contains("1 failed (last 2"), "\(text)")
-    #expect(text.contains("'threds' is no key of the settings"), "\(text)")
+    #expect(text.contains("'threds' is an unknown key of the settings"), "\(text)")
     try write(good.replacing("threads: 2", with: "threads: 3"), "app.yaml")
     let (_, notes) = try run("reload", "--control", control)
     #expect(notes.contains("threads: 3 is taken up at the next start or upgrade"), "\(notes)")

@@ -35,7 +35,7 @@ struct SettingsCommandTests {
     #expect(
       output == """
         good.yaml: valid
-        bad.yaml:1:1: 'upstrems' is no key of the settings; did you mean 'upstreams'?
+        bad.yaml:1:1: 'upstrems' is an unknown key of the settings; did you mean 'upstreams'?
         bad.yaml: not valid, 1 error
 
         """)

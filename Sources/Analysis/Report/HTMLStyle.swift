@@ -1,20 +1,5 @@
 /// What the pages of reports share.
 enum HTMLStyle {
-  static func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&#39;"
-      default: result.append(character)
-      }
-    }
-    return result
-  }
-
   static let text = """
     :root { --ground: #ffffff; --ink: #1b1f24; --faint: #5b6470; --line: #d5dae0; --soft: #f4f6f8; --bad: #b3261e;
       --warn: #8a5a00; --good: #1a6b33; --blue: #1f5fa8; --band: #fdecea; }

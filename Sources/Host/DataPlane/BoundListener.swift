@@ -17,7 +17,7 @@ struct BoundListener: Sendable {
 
   /// Takes what another process has opened, or opens it.
   ///
-  /// - Parameter inherited: where it is looked for.
+  /// - Parameter inherited: the sockets among which it may be.
   init(
     _ settings: ListenerSettings, threads: Int, inherited: [InheritedListener]
   ) throws(Proxy.StartError) {

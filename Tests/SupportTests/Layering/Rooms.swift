@@ -27,7 +27,7 @@ enum Rooms {
     "Analysis/Display": [],
     "Analysis/Lab": ["Analysis/Display", "Analysis/Report"],
     "Analysis/Live": ["Analysis/Capture", "Analysis/Report", "Analysis/Turns", "Analysis/Verdicts"],
-    "Analysis/Logs": ["Analysis/Report"],
+    "Analysis/Logs": ["Analysis/Display", "Analysis/Report"],
     "Analysis/Prediction": ["Analysis/Report"],
     "Analysis/Report": [
       "Analysis/Capture", "Analysis/Display", "Analysis/Live", "Analysis/TCP", "Analysis/Turns", "Analysis/Verdicts",

@@ -202,5 +202,5 @@ package struct LogHTMLReport {
     return html + "</section>\n"
   }
 
-  private func escaped(_ text: String) -> String { HTMLStyle.escaped(text) }
+  private func escaped(_ text: String) -> String { HTMLPage.escaped(text) }
 }

@@ -29,7 +29,7 @@ extension SettingsForm {
       parse: { text throws(QuantityError) in
         if let choice = choices.first(where: { $0.0 == text }) { return choice.1 }
         throw QuantityError(
-          text: text, fact: "is none of the values here",
+          text: text, fact: "is not one of the values here",
           fix: NearestName.find(text, among: names).map { "did you mean '\($0)'?" } ?? "write \(list)")
       },
       show: { value in choices.first { $0.1 == value }?.0 })

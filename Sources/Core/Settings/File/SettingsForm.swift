@@ -82,7 +82,7 @@ struct SettingsSection<Root> {
   private func read(_ entry: SettingsNode.Entry, into root: inout Root, _ reader: inout SettingsReader) {
     guard let key = keys.first(where: { $0.name == entry.key }) else {
       let fix = reader.isTellingAll ? fix(entry.key) : "leave it out"
-      reader.report("\(SettingsReader.shown(entry.key)) is no key of \(title)", fix: fix, at: entry.keyPlace)
+      reader.report("\(SettingsReader.shown(entry.key)) is an unknown key of \(title)", fix: fix, at: entry.keyPlace)
       return
     }
     reader.within(entry.key, at: entry.keyPlace, entry.value) { key.read(entry.value, &root, &$0) }
