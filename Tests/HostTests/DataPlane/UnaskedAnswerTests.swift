@@ -12,9 +12,16 @@ struct UnaskedAnswerTests {
   // MARK: Before the request has arrived
 
   /// The answer too many is on its way when the next request leaves, on a connection that is in use all the time: it is sent
-  /// 80 ms behind an answer that takes 100 ms, and the request that follows that answer takes as long.
+  /// 80 ms behind an answer that takes 100 ms, and the request that follows that answer takes as long. On a busy machine the
+  /// request may leave later than that, and the answer is found before it: then the same is tried again, some times at most.
   @Test(arguments: ["GET", "POST"])
   func anAnswerThatCrossesTheRequestIsNobodys(method: String) throws {
+    let hasCrossed = try (1...8).contains { _ in try crossing(method) }
+    #expect(hasCrossed, "the answer was there before the request each time")
+  }
+
+  /// One such crossing. Whatever the machine's haste, no client gets the answer too many. Whether it met the request.
+  private func crossing(_ method: String) throws -> Bool {
     let wire = try Wire(WireSettings(delay: .milliseconds(100)))
     let server = try ScriptedServer(on: wire.farAddress, in: wire.far) { connection, index, server in
       while let request = try connection.receiveRequestOrEnd() {
@@ -32,11 +39,13 @@ struct UnaskedAnswerTests {
     let client = try proxy.connect(from: wire.near)
     for number in 1...3 { #expect(try client.get("/\(number)").text == "/\(number)") }
     let answer = try client.post("/4", "x", method: method)
-    #expect(method == "GET" ? answer.text == "/4" : answer.status == 502, "\(answer.text)")
+    let hasCrossed = proxy.counters.unaskedResponses["before-acknowledgement"] == 1
+    #expect(method == "POST" && hasCrossed ? answer.status == 502 : answer.text == "/4", "\(answer.text)")
     #expect(try client.get("/5").text == "/5")
-    #expect(proxy.counters.unaskedResponses["before-acknowledgement"] == 1, "\(proxy.counters.unaskedResponses)")
+    #expect(hasCrossed || proxy.counters.unaskedResponses["idle"] == 1, "\(proxy.counters.unaskedResponses)")
     #expect(server.requests.count { $0.target == "/4" && $0.method == "POST" } <= 1)
     #expect(server.failures.isEmpty)
+    return hasCrossed
   }
 
   // MARK: Behind an answer
