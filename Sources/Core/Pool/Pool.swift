@@ -208,11 +208,12 @@ package struct Pool: ~Copyable {
   /// The bounds hold as for any idle connection, but not the proven age, whatever the method: on another connection the client
   /// would have to sign in anew, and one that signs in by POSTs from far away would never come to the end of that.
   ///
-  /// - Parameter idleSince: when the last response on it ended.
+  /// - Parameters:
+  ///   - exchange: the next exchange.
+  ///   - idleSince: when the last response on it ended.
   package mutating func leaseRenewed(
-    _ lease: consuming Lease, idleSince: Instant, bounds: IdleBounds, now: Instant
+    _ lease: consuming Lease, for exchange: ExchangeID, idleSince: Instant, bounds: IdleBounds, now: Instant
   ) -> Renewed {
-    let exchange = lease.exchange
     let index = Int(checked(lease.connection))
     guard case .leased = slots[index].state, !isDraining else { return .tooOld(lease) }
     let since = min(idleSince, now)

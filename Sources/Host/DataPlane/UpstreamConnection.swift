@@ -12,8 +12,8 @@ final class UpstreamConnection {
   let id: ConnectionID
   var openedAt: Instant
 
-  /// The client connection whose exchange leases it, or for which it is being made.
-  var client: UInt64?
+  /// The exchange that leases it, or for which it is being made.
+  var exchange: UInt64?
   var isConnecting: Bool
 
   /// Edge-triggered readiness, as for clients.

@@ -52,10 +52,9 @@ extension Worker {
     if !peer.isUnix { Socket.sendPromptly(number) }
     var held: Descriptor? = consume descriptor
     let forwarding = forwarding(for: peer)
-    let bounds = defaultBounds
     let client = clients.insert { token in
       // The slab calls this once; a descriptor has one holder.
-      ClientConnection(token: token, descriptor: held.take()!, peer: peer, forwarding: forwarding, bounds: bounds)
+      ClientConnection(token: token, descriptor: held.take()!, peer: peer, forwarding: forwarding)
     }
     do throws(SystemError) {
       try poller.register(

@@ -7,21 +7,23 @@ extension Worker {
 
   /// Hands what waits for the client to the kernel, and ends the exchange when all of it is gone.
   /// Returns whether anything moved.
-  func sendResponse(_ client: ClientConnection) -> Bool {
+  func sendResponse(_ exchange: ActiveExchange) -> Bool {
+    let client = exchange.client
     if let outbound = client.outbound.take() {
       guard client.isWritable else {
         client.outbound = consume outbound
-        if client.clientDuty != .reading { expect(.reading, of: client, within: client.call.bounds.bodyIdle) }
+        if client.clientDuty != .reading { expect(.reading, of: client, within: exchange.bounds.bodyIdle) }
         return false
       }
-      return send(client, outbound)
+      return send(exchange, outbound)
     }
-    guard client.call.responseBody.isComplete, client.call.isActive else { return false }
-    finish(client)
+    guard exchange.responseBody.isComplete, exchange.isActive else { return false }
+    finish(exchange)
     return true
   }
 
-  private func send(_ client: ClientConnection, _ held: consuming ByteBuffer) -> Bool {
+  private func send(_ exchange: ActiveExchange, _ held: consuming ByteBuffer) -> Bool {
+    let client = exchange.client
     var outbound = held
     let waiting = outbound.count
     switch Socket.send(client.number, outbound.readable) {
@@ -31,17 +33,17 @@ extension Worker {
       if count < waiting {
         client.isWritable = false
         client.outbound = consume outbound
-        expect(.reading, of: client, within: client.call.bounds.bodyIdle)
+        expect(.reading, of: client, within: exchange.bounds.bodyIdle)
       } else {
         recycle(outbound)
         if client.clientDuty == .reading { expectNothing(of: client) }
-        if client.phase == .exchanging, client.call.responseBody.isComplete, client.call.isActive { finish(client) }
+        if client.phase == .exchanging, exchange.responseBody.isComplete, exchange.isActive { finish(exchange) }
       }
       return true
     case .wouldBlock:
       client.isWritable = false
       client.outbound = consume outbound
-      if client.clientDuty != .reading { expect(.reading, of: client, within: client.call.bounds.bodyIdle) }
+      if client.clientDuty != .reading { expect(.reading, of: client, within: exchange.bounds.bodyIdle) }
       return false
     case .endOfStream:
       preconditionFailure("writing does not end a stream")
@@ -53,15 +55,12 @@ extension Worker {
   }
 
   /// The response is on its way in full.
-  private func finish(_ client: ClientConnection) {
-    endCall(client)
-    if let record = client.record.take() { recycle(record) }
-    client.exchangeDeadline = .distantFuture
-    client.silenceDeadline = .distantFuture
-    counters.responses[min(Int(client.call.status / 100), 5)] &+= 1
-    client.forgetRequestLine()
-    if client.call.closesClient || client.sawEnd {
-      closeGently(client)
+  private func finish(_ exchange: ActiveExchange) {
+    let client = exchange.client
+    end(exchange)
+    counters.responses[min(Int(exchange.status / 100), 5)] &+= 1
+    if exchange.closesClient || client.sawEnd {
+      closeGently(client, requestIsComplete: exchange.requestBody.isComplete)
       return
     }
     client.phase = .idle
@@ -69,8 +68,10 @@ extension Worker {
   }
 
   /// Closes so that the last answer arrives: a RST in reply to unread bytes would destroy it (RFC 9112 section 9.6).
-  func closeGently(_ client: ClientConnection) {
-    let mayHaveMore = client.inbound != nil || !client.call.requestBody.isComplete || client.isReadable
+  ///
+  /// - Parameter requestIsComplete: whether all of its last request is here.
+  func closeGently(_ client: ClientConnection, requestIsComplete: Bool = true) {
+    let mayHaveMore = client.inbound != nil || !requestIsComplete || client.isReadable
     guard mayHaveMore, !client.sawEnd else {
       closeClient(client)
       return
@@ -104,9 +105,9 @@ extension Worker {
     let text = explanation(of: error, inbound)
     recycle(inbound)
     client.scan = HeadScan()
-    beginRefusal(client)
+    let exchange = beginRefusal(client)
     answer(
-      client,
+      exchange,
       ErrorAnswer(
         status: UInt16(error.status), error: error.proxyError, sentence: text, details: text, isRequestsFault: true))
     notices.post(now) { log.notice("client \(client.peer): \(error.status): \(text)") }
@@ -132,24 +133,25 @@ extension Worker {
   /// The head did not come in time.
   func answerLate(_ client: ClientConnection, _ text: String) {
     if let inbound = client.inbound.take() { recycle(inbound) }
-    beginRefusal(client)
-    answer(client, clientFault(status: 408, text))
+    answer(beginRefusal(client), clientFault(status: 408, text))
   }
 
-  private func beginRefusal(_ client: ClientConnection) {
+  private func beginRefusal(_ client: ClientConnection) -> ActiveExchange {
     client.phase = .exchanging
-    client.call.reset(machine: Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: defaultBounds, at: now)
-    _ = client.call.machine.clientLeft()
-    client.forgetRequestLine()
-    client.call.requestID = identifiers.next()
-    client.call.clientKeepsAlive = false
-    client.call.requestBody = .discarded
+    let exchange = exchanges.take(for: client, bounds: defaultBounds)
+    client.exchange = exchange
+    exchange.begin(machine: Exchange(isIdempotent: false, policy: ReplayPolicy()), bounds: defaultBounds, at: now)
+    _ = exchange.machine.clientLeft()
+    exchange.requestID = identifiers.next()
+    exchange.clientKeepsAlive = false
+    exchange.requestBody = .discarded
+    return exchange
   }
 
   /// Answers a request with a status and a sentence of ours.
-  func answer(_ client: ClientConnection, status: UInt16, text: String) {
-    if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
-    answer(client, clientFault(status: status, text))
+  func answer(_ exchange: ActiveExchange, status: UInt16, text: String) {
+    if !exchange.machine.isFinished { _ = exchange.machine.clientLeft() }
+    answer(exchange, clientFault(status: status, text))
   }
 
   /// An answer to a request that is at fault itself (RFC 9209 section 2.3.16).
@@ -158,7 +160,8 @@ extension Worker {
   }
 
   /// Answers with a failure, of which the settings say what clients see.
-  func answer(_ client: ClientConnection, _ failure: ErrorAnswer) {
+  func answer(_ exchange: ActiveExchange, _ failure: ErrorAnswer) {
+    let client = exchange.client
     let tells =
       switch settings.errors.details {
       case .log: false
@@ -167,59 +170,61 @@ extension Worker {
       }
     let page = settings.errors.page(for: failure.status)
     answer(
-      client,
+      exchange,
       failure.response(
-        pseudonym: settings.forwarding.name, requestID: requestID(client), tells: tells, page: page,
-        accepted: client.call.acceptedForms))
+        pseudonym: settings.forwarding.name, requestID: requestID(exchange), tells: tells, page: page,
+        accepted: exchange.acceptedForms))
   }
 
   /// The request has come by here before: somewhere on its way a proxy leads back to this one.
-  func refuseLoop(_ client: ClientConnection) {
-    _ = client.call.machine.clientLeft()
+  func refuseLoop(_ exchange: ActiveExchange) {
+    _ = exchange.machine.clientLeft()
     let text = "The request came back to this proxy, which had passed it on already."
     counters.failures["proxy_loop_detected", default: 0] &+= 1
     notices.post(now) {
       log.warning(
-        "\(requestLine(client)): 502: the request came back: the servers of '\(client.call.route?.upstream?.name ?? "")', or proxies behind them, lead to this proxy (CDN-Loop). Correct the addresses of the servers."
+        "\(requestLine(exchange)): 502: the request came back: the servers of '\(exchange.route?.upstream?.name ?? "")', or proxies behind them, lead to this proxy (CDN-Loop). Correct the addresses of the servers."
       )
     }
-    answer(client, ErrorAnswer(status: 502, error: .proxyLoopDetected, sentence: text, details: text))
+    answer(exchange, ErrorAnswer(status: 502, error: .proxyLoopDetected, sentence: text, details: text))
   }
 
   /// TRACE and OPTIONS whose Max-Forwards is used up end here (RFC 9110 section 7.6.2).
-  func answerAsFinalRecipient(_ client: ClientConnection, _ head: RequestHead) {
-    _ = client.call.machine.clientLeft()
+  func answerAsFinalRecipient(_ exchange: ActiveExchange, _ head: RequestHead) {
+    _ = exchange.machine.clientLeft()
     if head.method == .options {
       answer(
-        client, LocalResponse(status: 204, body: [], allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
+        exchange,
+        LocalResponse(status: 204, body: [], allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
     } else {
-      answer(client, LocalResponse(status: 405, allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
+      answer(exchange, LocalResponse(status: 405, allow: Array("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".utf8)))
     }
   }
 
   /// Answers a request that goes to no server with what its route says.
-  func answerHere(_ client: ClientConnection, _ response: LocalResponse) {
-    if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
-    answer(client, response)
+  func answerHere(_ exchange: ActiveExchange, _ response: LocalResponse) {
+    if !exchange.machine.isFinished { _ = exchange.machine.clientLeft() }
+    answer(exchange, response)
   }
 
   /// Queues a response of ours as the end of the exchange. Nothing of another response may have been passed on.
-  func answer(_ client: ClientConnection, _ response: LocalResponse) {
-    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && servesFurther(client)
-    let edits = client.call.route?.responseEdits ?? .none
+  func answer(_ exchange: ActiveExchange, _ response: LocalResponse) {
+    let client = exchange.client
+    let persists = exchange.clientKeepsAlive && exchange.requestBody.isComplete && servesFurther(client)
+    let edits = exchange.route?.responseEdits ?? .none
     var outbound = client.outbound.take() ?? buffers.take()
     response.write(
-      to: &outbound, requestMethod: client.call.method, clientVersion: client.call.version, clientKeepsAlive: persists,
+      to: &outbound, requestMethod: exchange.method, clientVersion: exchange.version, clientKeepsAlive: persists,
       keepAliveTimeout: settings.timeouts.advertisedIdleSeconds == 0 ? nil : settings.timeouts.advertisedIdleSeconds,
-      date: dateValue, edits: edits, values: editValues(client, edits.variables))
+      date: dateValue, edits: edits, values: editValues(exchange, edits.variables))
     client.outbound = consume outbound
-    client.call.closesClient = !persists
-    client.call.status = response.status
-    client.call.responseBodyBytes = UInt64(response.body.count)
-    client.call.responseBody = .complete
-    client.call.stage = .none
-    client.call.headAt = client.call.headAt ?? now
-    expectNothingOfServer(for: client)
+    exchange.closesClient = !persists
+    exchange.status = response.status
+    exchange.responseBodyBytes = UInt64(response.body.count)
+    exchange.responseBody = .complete
+    exchange.stage = .none
+    exchange.headAt = exchange.headAt ?? now
+    expectNothingOfServer(for: exchange)
     if client.clientDuty != .reading { expectNothing(of: client) }
     queue(client)
   }
@@ -227,27 +232,28 @@ extension Worker {
   // MARK: - Failures
 
   /// Answers the exchange with what went wrong at the upstream, unless it is to be retried. It leases nothing any more.
-  func fail(_ client: ClientConnection, _ failure: Failure) {
-    if retriesFailure(client, failure) { return }
-    noteFailure(client, failure)
-    let server = serverName(client)
+  func fail(_ exchange: ActiveExchange, _ failure: Failure) {
+    if retriesFailure(exchange, failure) { return }
+    noteFailure(exchange, failure)
+    let server = serverName(exchange)
     // Both lists are those of RFC 9209.
     let error = ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)") ?? .proxyInternalError
     answer(
-      client,
+      exchange,
       ErrorAnswer(
-        status: UInt16(failure.status), error: error, nextHop: client.call.server == nil ? nil : server,
+        status: UInt16(failure.status), error: error, nextHop: exchange.server == nil ? nil : server,
         sentence: "\(failure.status) \(failure.sentence(server: server))", details: failure.details,
         retryAfter: failure.status == 503 ? 1 : nil))
   }
 
-  func serverName(_ client: ClientConnection) -> String {
-    client.call.server?.record.name ?? client.call.route?.upstream?.name ?? "the upstream"
+  func serverName(_ exchange: ActiveExchange) -> String {
+    exchange.server?.record.name ?? exchange.route?.upstream?.name ?? "the upstream"
   }
 
   /// The client has a part of a response that will not be completed: close so that it cannot take it for whole.
-  func breakOff(_ client: ClientConnection) {
-    endCall(client)
+  func breakOff(_ exchange: ActiveExchange) {
+    let client = exchange.client
+    end(exchange)
     // What is here already may be of use: it is offered once.
     if client.isWritable, var outbound = client.outbound.take() {
       if case .bytes(let count) = Socket.send(client.number, outbound.readable) {
@@ -257,45 +263,46 @@ extension Worker {
       recycle(outbound)
     }
     // The missing rest of chunks or counted content says that there was to be more; a close that ends the content would not.
-    if client.call.isDelimitedByClose { Socket.abortOnClose(client.number) }
+    if exchange.isDelimitedByClose { Socket.abortOnClose(client.number) }
     closeClient(client)
   }
 
   // MARK: - The client misbehaves or goes
 
-  func requestBodyIsMalformed(_ client: ClientConnection, _ error: MessageError) {
-    endForRequestBody(client, status: UInt16(error.status), text: error.explanation)
+  func requestBodyIsMalformed(_ exchange: ActiveExchange, _ error: MessageError) {
+    endForRequestBody(exchange, status: UInt16(error.status), text: error.explanation)
   }
 
-  func requestBodyIsTooLarge(_ client: ClientConnection, _ limit: UInt64) {
-    endForRequestBody(client, status: 413, text: "The request body is larger than the limit of \(limit) bytes.")
+  func requestBodyIsTooLarge(_ exchange: ActiveExchange, _ limit: UInt64) {
+    endForRequestBody(exchange, status: 413, text: "The request body is larger than the limit of \(limit) bytes.")
   }
 
-  func requestBodyStalled(_ client: ClientConnection, _ text: String) {
-    endForRequestBody(client, status: 408, text: text)
+  func requestBodyStalled(_ exchange: ActiveExchange, _ text: String) {
+    endForRequestBody(exchange, status: 408, text: text)
   }
 
   /// The rest of the request is not to be had: the server gets no more of it, and the client an error if it can still be told.
-  private func endForRequestBody(_ client: ClientConnection, status: UInt16, text: String) {
-    client.call.requestBody = .discarded
-    if client.call.headAt != nil {
+  private func endForRequestBody(_ exchange: ActiveExchange, status: UInt16, text: String) {
+    let client = exchange.client
+    exchange.requestBody = .discarded
+    if exchange.headAt != nil {
       // An answer is on its way and goes out as far as it comes; the server gets no more of the request.
-      client.call.closesClient = true
+      exchange.closesClient = true
       return
     }
-    abandonExchange(client)
-    notices.post(now) { log.notice("client \(client.peer): \(requestLine(client)): \(status): \(text)") }
-    answer(client, clientFault(status: status, text))
+    abandonExchange(exchange)
+    notices.post(now) { log.notice("client \(client.peer): \(requestLine(exchange)): \(status): \(text)") }
+    answer(exchange, clientFault(status: status, text))
   }
 
   /// The client's FIN came within its request. It may still read: what has begun to be answered is answered to the end.
-  func requestBodyEndedEarly(_ client: ClientConnection) {
-    client.call.requestBody = .discarded
-    client.call.closesClient = true
-    guard client.call.headAt == nil else { return }
+  func requestBodyEndedEarly(_ exchange: ActiveExchange) {
+    exchange.requestBody = .discarded
+    exchange.closesClient = true
+    guard exchange.headAt == nil else { return }
     counters.malformedRequests &+= 1
-    abandonExchange(client)
-    answer(client, clientFault(status: 400, "The connection ended within the request's content."))
+    abandonExchange(exchange)
+    answer(exchange, clientFault(status: 400, "The connection ended within the request's content."))
   }
 
   /// Whether the exchange ends because the client's FIN has come: the whole request is here, and its answer is not.
@@ -304,9 +311,10 @@ extension Worker {
   /// kind is everywhere (a closed tab, an aborted fetch, Ctrl-C), so it is taken for that unless the settings say otherwise. Not
   /// judged here: a request of which a part is missing (``requestBodyEndedEarly(_:)``), an answer of which nothing is missing,
   /// and tunnels.
-  func endsForClosedClient(_ client: ClientConnection) -> Bool {
-    guard settings.halfClosed == .end, client.phase == .exchanging, client.call.requestBody.isComplete,
-      !client.call.responseBody.isComplete
+  func endsForClosedClient(_ exchange: ActiveExchange) -> Bool {
+    let client = exchange.client
+    guard settings.halfClosed == .end, client.phase == .exchanging, exchange.requestBody.isComplete,
+      !exchange.responseBody.isComplete
     else { return false }
     counters.clientCloses &+= 1
     clientBroke(client)
@@ -314,27 +322,28 @@ extension Worker {
   }
 
   /// Before the first byte of a request leaves that had to wait: the client may have gone meanwhile, and the poller not told yet.
-  func clientLeftWhileWaiting(_ client: ClientConnection) -> Bool {
-    client.call.hasWaited = false
+  func clientLeftWhileWaiting(_ exchange: ActiveExchange) -> Bool {
+    let client = exchange.client
+    exchange.hasWaited = false
     guard settings.halfClosed == .end, Socket.peerHasClosed(client.number) else { return false }
     client.peerClosed = true
     client.isReadable = true
-    return endsForClosedClient(client)
+    return endsForClosedClient(exchange)
   }
 
   /// The client is gone: nobody reads what would come.
   func clientBroke(_ client: ClientConnection) {
     guard client.phase != .closed else { return }
-    if client.phase == .tunnelling {
-      endTunnel(client, .reset)
-      return
-    }
-    if client.call.isActive {
+    if let exchange = client.exchange {
+      if client.phase == .tunnelling {
+        endTunnel(exchange, .reset)
+        return
+      }
       counters.clientAborts &+= 1
-      abandonExchange(client)
-      client.call.clientWasLost = true
-      if client.call.status == 0 { client.call.status = Self.clientClosedRequest }
-      endCall(client)
+      abandonExchange(exchange)
+      exchange.clientWasLost = true
+      if exchange.status == 0 { exchange.status = Self.clientClosedRequest }
+      end(exchange)
     }
     closeClient(client)
   }
@@ -347,8 +356,7 @@ extension Worker {
     guard client.phase != .closed else { return }
     if let buffer = client.inbound.take() { recycle(buffer) }
     if let buffer = client.outbound.take() { recycle(buffer) }
-    if let buffer = client.record.take() { recycle(buffer) }
-    if client.upstream != nil { releaseKept(client, "client-left") }
+    if client.kept != nil { releaseKept(client, "client-left") }
     if client.isCounted, let address = client.peer.ipAddress {
       client.isCounted = false
       load.connectionClosed(ClientKey(address))

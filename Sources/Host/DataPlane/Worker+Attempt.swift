@@ -37,34 +37,34 @@ extension Worker {
   }
 
   /// Reading came to the end of the stream or to an error before the response was whole.
-  func attemptEnded(_ client: ClientConnection) {
-    guard let upstream = client.upstream else { return }
+  func attemptEnded(_ exchange: ActiveExchange) {
+    guard let upstream = exchange.upstream else { return }
     let observation = observe(upstream)
-    let end = client.call.machine.connectionEnded(observation, budget: &upstream.server.budget, now: now)
-    noteAttemptEnd(client, upstream, observation, end)
-    follow(end, for: client)
+    let end = exchange.machine.connectionEnded(observation, budget: &upstream.server.budget, now: now)
+    noteAttemptEnd(exchange, upstream, observation, end)
+    follow(end, for: exchange)
   }
 
   /// While the RST is awaited the socket showed something new.
-  func judgingStirred(_ client: ClientConnection) {
-    guard let upstream = client.upstream else { return }
+  func judgingStirred(_ exchange: ActiveExchange) {
+    guard let upstream = exchange.upstream else { return }
     drainWhileJudging(upstream)
-    settleJudging(client, upstream, isOver: false)
+    settleJudging(exchange, upstream, isOver: false)
   }
 
-  func resetWaitEnded(_ client: ClientConnection) {
-    guard case .judging = client.call.stage, let upstream = client.upstream else { return }
+  func resetWaitEnded(_ exchange: ActiveExchange) {
+    guard case .judging = exchange.stage, let upstream = exchange.upstream else { return }
     drainWhileJudging(upstream)
-    settleJudging(client, upstream, isOver: true)
+    settleJudging(exchange, upstream, isOver: true)
   }
 
-  private func settleJudging(_ client: ClientConnection, _ upstream: UpstreamConnection, isOver: Bool) {
+  private func settleJudging(_ exchange: ActiveExchange, _ upstream: UpstreamConnection, isOver: Bool) {
     let observation = observe(upstream)
-    let end = client.call.machine.resetWaitEnded(
-      observation, isOver: isOver, until: client.serverDeadline, budget: &upstream.server.budget, now: now)
+    let end = exchange.machine.resetWaitEnded(
+      observation, isOver: isOver, until: exchange.serverDeadline, budget: &upstream.server.budget, now: now)
     if case .awaitReset = end { return }
-    noteAttemptEnd(client, upstream, observation, end)
-    follow(end, for: client)
+    noteAttemptEnd(exchange, upstream, observation, end)
+    follow(end, for: exchange)
   }
 
   /// Reads to the end of the stream, dropping what comes: none of it can be an answer.
@@ -88,45 +88,45 @@ extension Worker {
   }
 
   /// Does what the policy core decided about the end of an attempt.
-  func follow(_ end: Exchange.AttemptEnd, for client: ClientConnection) {
+  func follow(_ end: Exchange.AttemptEnd, for exchange: ActiveExchange) {
     switch end {
     case .awaitReset(let deadline):
-      client.call.stage = .judging
-      expect(.reset, for: client, within: deadline.since(now))
+      exchange.stage = .judging
+      expect(.reset, for: exchange, within: deadline.since(now))
     case .replayAfresh(let verdict):
       // Nothing is sent again, and no connection opened, for a client that has gone.
-      if clientLeftWhileWaiting(client) { return }
+      if clientLeftWhileWaiting(exchange) { return }
       counters.replays[verdict.label, default: 0] &+= 1
-      client.record?.rewind()
-      client.call.hasWaited = true
-      client.call.responseBody = .awaitingHead
-      client.call.mayHoldHead = false
-      client.call.interimCount = 0
-      expectNothingOfServer(for: client)
+      exchange.record?.rewind()
+      exchange.hasWaited = true
+      exchange.responseBody = .awaitingHead
+      exchange.mayHoldHead = false
+      exchange.interimCount = 0
+      expectNothingOfServer(for: exchange)
       // What the server did not get it shall have; what killed its worker another one may take.
-      if verdict.provesNoDelivery || (client.call.route?.upstream?.servers.count ?? 0) < 2, replayAtSameServer(client) {
+      if verdict.provesNoDelivery || (exchange.route?.upstream?.servers.count ?? 0) < 2, replayAtSameServer(exchange) {
         return
       }
       // The one that has read it, or has just failed a fresh connection, comes last now, even behind the backups. What an idle
       // connection died of says nothing of its server.
-      if verdict == .delivered || client.call.facts?.isReused == false, let server = client.upstream?.server {
-        noteTried(server, by: client)
+      if verdict == .delivered || exchange.facts?.isReused == false, let server = exchange.upstream?.server {
+        noteTried(server, by: exchange)
       }
-      returnLease(client, reusable: false)
-      acquire(client)
+      returnLease(exchange, reusable: false)
+      acquire(exchange)
     case .fail(let failure):
-      returnLease(client, reusable: false)
-      fail(client, failure)
+      returnLease(exchange, reusable: false)
+      fail(exchange, failure)
     case .abortClient(let failure):
-      returnLease(client, reusable: false)
-      noteFailure(client, failure, wasAnswered: true)
-      breakOff(client)
+      returnLease(exchange, reusable: false)
+      noteFailure(exchange, failure, wasAnswered: true)
+      breakOff(exchange)
     }
   }
 
   /// Counts, logs what is worth it, and lets the idle window learn.
   private func noteAttemptEnd(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ observation: Observation, _ end: Exchange.AttemptEnd
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ observation: Observation, _ end: Exchange.AttemptEnd
   ) {
     let verdict: Verdict
     switch end {
@@ -138,17 +138,17 @@ extension Worker {
     }
     counters.attemptsEndedByVerdict[verdict.label, default: 0] &+= 1
     let how = observation.error == .connectionReset ? "reset" : observation.reading == .endOfFile ? "fin" : "error"
-    let state = client.call.headAt == nil ? "active-before-head" : "active-in-body"
-    let wasSilent = client.call.machine.lastEndWasSilent
+    let state = exchange.headAt == nil ? "active-before-head" : "active-in-body"
+    let wasSilent = exchange.machine.lastEndWasSilent
     if wasSilent { countClose("forgotten") } else { counters.closedByServer["\(state)-\(how)", default: 0] &+= 1 }
-    if client.call.headAt == nil { noteFailedAttempt(client, at: upstream.server) }
-    guard let facts = client.call.facts, facts.isReused else { return }
+    if exchange.headAt == nil { noteFailedAttempt(exchange, at: upstream.server) }
+    guard let facts = exchange.facts, facts.isReused else { return }
     switch end {
     case .abortClient, .awaitReset: return
     case .replayAfresh, .fail: break
     }
-    let metClose = client.call.machine.lastEndWasRace
-    let closeAge = facts.idleAge + now.since(client.call.leasedAt)
+    let metClose = exchange.machine.lastEndWasRace
+    let closeAge = facts.idleAge + now.since(exchange.leasedAt)
     learn(upstream.server) {
       $0.raceLost(
         idleAge: facts.idleAge, closeAge: closeAge, connectionAge: facts.connectionAge, uses: facts.uses,
@@ -160,7 +160,7 @@ extension Worker {
         let age = facts.idleAge.rounded.text
         let what = wasSilent ? "was sent on a forgotten" : "met the close of its"
         log.notice(
-          "\(requestLine(client)) \(what) connection to \(upstream.server.record.name) (idle \(age), request \(facts.uses + 1) on it), verdict \(verdict): replayed on a fresh connection"
+          "\(requestLine(exchange)) \(what) connection to \(upstream.server.record.name) (idle \(age), request \(facts.uses + 1) on it), verdict \(verdict): replayed on a fresh connection"
         )
       }
     }
@@ -168,27 +168,28 @@ extension Worker {
 
   // MARK: - Timeouts
 
-  func responseHeadTimedOut(_ client: ClientConnection) {
-    timedOut(client, .responseTimeout(after: client.call.bounds.responseHead))
+  func responseHeadTimedOut(_ exchange: ActiveExchange) {
+    timedOut(exchange, .responseTimeout(after: exchange.bounds.responseHead))
   }
 
   /// The server takes nothing more of the request.
-  func serverStalled(_ client: ClientConnection) {
-    timedOut(client, .sendTimeout(after: client.call.bounds.bodyIdle))
+  func serverStalled(_ exchange: ActiveExchange) {
+    timedOut(exchange, .sendTimeout(after: exchange.bounds.bodyIdle))
   }
 
-  func responseBodyStalled(_ client: ClientConnection) {
-    timedOut(client, .idleBodyTimeout(after: client.call.bounds.bodyIdle))
+  func responseBodyStalled(_ exchange: ActiveExchange) {
+    timedOut(exchange, .idleBodyTimeout(after: exchange.bounds.bodyIdle))
   }
 
-  private func timedOut(_ client: ClientConnection, _ cause: FailureCause) {
-    guard let upstream = client.upstream, client.lease != nil else { return }
+  private func timedOut(_ exchange: ActiveExchange, _ cause: FailureCause) {
+    let client = exchange.client
+    guard let upstream = exchange.upstream, exchange.lease != nil else { return }
     let observation = observe(upstream)
-    let end = client.call.machine.timedOut(cause, waited: now.since(client.call.sentAt), observation: observation)
-    if client.call.machine.lastEndWasSilent, let facts = client.call.facts { learnOfSilence(client, upstream, facts) }
+    let end = exchange.machine.timedOut(cause, waited: now.since(exchange.sentAt), observation: observation)
+    if exchange.machine.lastEndWasSilent, let facts = exchange.facts { learnOfSilence(client, upstream, facts) }
     counters.closedByProxy["timeout", default: 0] &+= 1
-    noteLateness(client, cause, at: upstream.server)
-    follow(end, for: client)
+    noteLateness(exchange, cause, at: upstream.server)
+    follow(end, for: exchange)
   }
 
   private func learnOfSilence(_ client: ClientConnection, _ upstream: UpstreamConnection, _ facts: LeaseFacts) {
@@ -200,66 +201,67 @@ extension Worker {
   }
 
   /// Looks whether anything of the request has arrived: a connection that something on the way has forgotten never tells.
-  func silenceLasted(_ client: ClientConnection) {
-    guard case .leased = client.call.stage, client.call.responseBody.isAwaited, let upstream = client.upstream else {
+  func silenceLasted(_ exchange: ActiveExchange) {
+    guard case .leased = exchange.stage, exchange.responseBody.isAwaited, let upstream = exchange.upstream else {
       return
     }
     let observation = observe(upstream)
-    switch client.call.machine.silenceLasted(observation, budget: &upstream.server.budget, now: now) {
+    switch exchange.machine.silenceLasted(observation, budget: &upstream.server.budget, now: now) {
     case .wait: return
     case .end(let end):
-      noteAttemptEnd(client, upstream, observation, end)
-      follow(end, for: client)
+      noteAttemptEnd(exchange, upstream, observation, end)
+      follow(end, for: exchange)
     }
   }
 
   /// The exchange as a whole took too long, whatever it was doing.
-  func exchangeTimedOut(_ client: ClientConnection) {
-    guard client.call.isActive, let span = client.call.bounds.exchange else { return }
+  func exchangeTimedOut(_ exchange: ActiveExchange) {
+    let client = exchange.client
+    guard exchange.isActive, let span = exchange.bounds.exchange else { return }
     let cause = FailureCause.exchangeTimeout(after: span)
-    switch client.call.stage {
-    case .leased, .judging: timedOut(client, cause)
+    switch exchange.stage {
+    case .leased, .judging: timedOut(exchange, cause)
     case .waiting, .connecting, .backingOff:
-      let failure = client.call.machine.refused(cause)
-      abandonExchange(client)
-      fail(client, failure)
+      let failure = exchange.machine.refused(cause)
+      abandonExchange(exchange)
+      fail(exchange, failure)
     case .none:
       // All that is left is for the client to take its answer.
-      if client.call.responseBody.isComplete { clientBroke(client) }
+      if exchange.responseBody.isComplete { clientBroke(client) }
     }
   }
 
   /// The pool's queue had no connection for the exchange in time.
-  func waitEnded(_ client: ClientConnection) {
-    guard case .waiting(let ticket, let server) = client.call.stage else { return }
+  func waitEnded(_ exchange: ActiveExchange) {
+    guard case .waiting(let ticket, let server) = exchange.stage else { return }
     server.pool.waitingExchangeLeft(ticket)
-    client.call.stage = .none
-    fail(client, client.call.machine.refused(.waitTimeout(after: server.pool.settings.maximumWait)))
+    exchange.stage = .none
+    fail(exchange, exchange.machine.refused(.waitTimeout(after: server.pool.settings.maximumWait)))
   }
 
   // MARK: - The client goes
 
   /// Ends the exchange without an answer: nobody is there to read one.
-  func abandonExchange(_ client: ClientConnection) {
-    guard client.call.isActive else { return }
-    switch client.call.stage {
+  func abandonExchange(_ exchange: ActiveExchange) {
+    guard exchange.isActive else { return }
+    switch exchange.stage {
     case .none, .backingOff: break
     case .waiting(let ticket, let server): server.pool.waitingExchangeLeft(ticket)
     case .connecting:
-      if let upstream = client.upstream {
-        client.upstream = nil
+      if let upstream = exchange.upstream {
+        exchange.upstream = nil
         let server = upstream.server
         let room = server.pool.connectFailed(upstream.id, now: now)
         discard(upstream)
-        client.call.stage = .none
+        exchange.stage = .none
         use(room, of: server)
       }
     case .leased, .judging:
       counters.closedByProxy["client-left", default: 0] &+= 1
-      returnLease(client, reusable: false)
+      returnLease(exchange, reusable: false)
     }
-    client.call.stage = .none
-    if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
+    exchange.stage = .none
+    if !exchange.machine.isFinished { _ = exchange.machine.clientLeft() }
   }
 }
 

@@ -46,21 +46,22 @@ extension Worker {
   }
 
   /// The worker ends, and this is still under way. Who has got nothing of an answer gets one that says so.
-  func cutOff(_ client: ClientConnection) {
-    noteCut(client, drain.map { .drainEnded(after: $0.deadline.since($0.beganAt)) } ?? .stopped)
+  func cutOff(_ exchange: ActiveExchange) {
+    let client = exchange.client
+    noteCut(exchange, drain.map { .drainEnded(after: $0.deadline.since($0.beganAt)) } ?? .stopped)
     load.exchangeWasCutOff(isTunnel: client.phase == .tunnelling)
-    if client.phase == .exchanging, client.call.headAt == nil {
-      abandonExchange(client)
-      client.call.clientKeepsAlive = false
+    if client.phase == .exchanging, exchange.headAt == nil {
+      abandonExchange(exchange)
+      exchange.clientKeepsAlive = false
       answer(
-        client,
+        exchange,
         ErrorAnswer(
           status: 503, error: .proxyInternalError, sentence: "503 The proxy is stopping.", details: "stopping",
           retryAfter: 1))
     } else {
-      abandonExchange(client)
+      abandonExchange(exchange)
     }
-    breakOff(client)
+    breakOff(exchange)
   }
 
   // MARK: - Listeners that go

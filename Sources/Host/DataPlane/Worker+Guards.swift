@@ -10,21 +10,21 @@ extension Worker {
   }
 
   /// Why a request is not served now; nil when it is.
-  func refusal(of client: ClientConnection) -> GuardRefusal? {
-    if let clientRates, let address = address(of: client), !exempt.contains(address),
+  func refusal(of exchange: ActiveExchange) -> GuardRefusal? {
+    if let clientRates, let address = address(of: exchange), !exempt.contains(address),
       case .refused(let wait) = clientRates.requestArrived(ClientKey(address), now: now)
     {
       return .tooManyRequests(wait: wait)
     }
     if let limit = settings.guards.exchangesInFlight {
       guard load.exchangeBegins(limit: limit) else { return .tooManyExchanges(limit: limit) }
-      client.call.countsInLoad = true
+      exchange.countsInLoad = true
     }
     return nil
   }
 
-  func refuse(_ client: ClientConnection, _ refusal: GuardRefusal) {
-    if !client.call.machine.isFinished { _ = client.call.machine.clientLeft() }
+  func refuse(_ exchange: ActiveExchange, _ refusal: GuardRefusal) {
+    if !exchange.machine.isFinished { _ = exchange.machine.clientLeft() }
     let status: UInt16
     let text: String
     let error: ProxyStatus.ErrorType
@@ -45,7 +45,7 @@ extension Worker {
       retryAfter = UInt32(clamping: (wait.count &+ 999_999_999) / 1_000_000_000)
     }
     answer(
-      client,
+      exchange,
       ErrorAnswer(
         status: status, error: error, sentence: text, details: text, retryAfter: max(retryAfter, 1),
         isRequestsFault: status == 429))
@@ -58,15 +58,16 @@ extension Worker {
   // MARK: - Who it is
 
   /// Whom a request comes from: the peer, or whom trusted proxies name. nil for one who has no IP address.
-  func address(of client: ClientConnection) -> IPAddress? { client.call.namedClient ?? client.peer.ipAddress }
+  func address(of exchange: ActiveExchange) -> IPAddress? { exchange.namedClient ?? exchange.client.peer.ipAddress }
 
   /// The peer is a trusted proxy: it says whose request it is.
   ///
   /// - Parameter inbound: the request's head, which ``fields`` was parsed from.
-  func noteNamedClient(_ client: ClientConnection, _ inbound: borrowing ByteBuffer) {
+  func noteNamedClient(_ exchange: ActiveExchange, _ inbound: borrowing ByteBuffer) {
+    let client = exchange.client
     guard let peer = client.peer.ipAddress else { return }
     let named = trustedProxies.client(behind: peer, inbound.readable, fields)
-    if named != peer { client.call.namedClient = named }
+    if named != peer { exchange.namedClient = named }
   }
 
   // MARK: - Connections
@@ -96,26 +97,26 @@ extension Worker {
   // MARK: - Slow content
 
   /// Watches how fast a request's content comes, where it must come at some rate.
-  func bodyRateMeter(for client: ClientConnection) -> BodyRateMeter? {
-    guard let minimum = settings.guards.minimumBodyRate, client.call.requestBody.isExpected else { return nil }
-    if let address = address(of: client), exempt.contains(address) { return nil }
+  func bodyRateMeter(for exchange: ActiveExchange) -> BodyRateMeter? {
+    guard let minimum = settings.guards.minimumBodyRate, exchange.requestBody.isExpected else { return nil }
+    if let address = address(of: exchange), exempt.contains(address) { return nil }
     return BodyRateMeter(minimum: minimum, grace: settings.guards.minimumBodyRateGrace)
   }
 
   /// How long more of a request's content is awaited.
-  func bodyPatience(_ client: ClientConnection) -> Nanoseconds {
-    let idle = client.call.bounds.bodyIdle
-    guard let rate = client.call.bodyRate else { return idle }
+  func bodyPatience(_ exchange: ActiveExchange) -> Nanoseconds {
+    let idle = exchange.bounds.bodyIdle
+    guard let rate = exchange.bodyRate else { return idle }
     return min(idle, rate.patience(at: now))
   }
 
   /// No more of a request's content came in time.
-  func requestBodyIsLate(_ client: ClientConnection) {
-    guard let rate = client.call.bodyRate, rate.isTooSlow(at: now), let minimum = settings.guards.minimumBodyRate else {
-      requestBodyStalled(client, "No part of the request body came for \(client.call.bounds.bodyIdle.text).")
+  func requestBodyIsLate(_ exchange: ActiveExchange) {
+    guard let rate = exchange.bodyRate, rate.isTooSlow(at: now), let minimum = settings.guards.minimumBodyRate else {
+      requestBodyStalled(exchange, "No part of the request body came for \(exchange.bounds.bodyIdle.text).")
       return
     }
     counters.refusedByGuards["minimum-body-rate", default: 0] &+= 1
-    requestBodyStalled(client, "The request body came at less than \(minimum) bytes a second.")
+    requestBodyStalled(exchange, "The request body came at less than \(minimum) bytes a second.")
   }
 }

@@ -27,14 +27,14 @@ extension Worker {
 
   /// The connection ended without a response, or with something that is none. That of one which had been used before says
   /// nothing: servers may close idle connections.
-  func noteFailedAttempt(_ client: ClientConnection, at server: Server) {
-    noteOutcome(client.call.facts?.isReused == true ? .diedOnReuse : .failedAfresh, at: server)
+  func noteFailedAttempt(_ exchange: ActiveExchange, at server: Server) {
+    noteOutcome(exchange.facts?.isReused == true ? .diedOnReuse : .failedAfresh, at: server)
   }
 
   /// The server took too long, unless the path to it has forgotten the connection, or it is the exchange as a whole that took
   /// long.
-  func noteLateness(_ client: ClientConnection, _ cause: FailureCause, at server: Server) {
-    guard client.call.headAt == nil, !client.call.machine.lastEndWasSilent else { return }
+  func noteLateness(_ exchange: ActiveExchange, _ cause: FailureCause, at server: Server) {
+    guard exchange.headAt == nil, !exchange.machine.lastEndWasSilent else { return }
     switch cause {
     case .responseTimeout, .sendTimeout: noteOutcome(.timedOut, at: server)
     default: break

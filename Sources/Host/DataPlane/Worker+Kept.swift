@@ -15,12 +15,17 @@ extension Worker {
   /// Keeps the connection of an exchange that is over for the next one of the client.
   ///
   /// - Returns: whether it is kept; else it is to be closed, not to be given back for others.
-  func keeps(_ client: ClientConnection, _ upstream: UpstreamConnection, reusable: Bool) -> Bool {
-    if upstream.keptBy != nil { return false }
-    guard reusable, upstream.server.isActive, client.lease != nil else { return false }
+  func keeps(_ exchange: ActiveExchange, _ upstream: UpstreamConnection, reusable: Bool) -> Bool {
+    let client = exchange.client
+    guard reusable, upstream.server.isActive, client.kept == nil, let lease = exchange.lease.take() else {
+      return false
+    }
     if let inbound = upstream.inbound.take() { recycle(inbound) }
-    client.call.stage = .none
-    upstream.client = nil
+    exchange.stage = .none
+    exchange.upstream = nil
+    upstream.exchange = nil
+    client.kept = upstream
+    client.keptLease = consume lease
     upstream.keptBy = client.token
     upstream.keptSince = now
     upstream.server.keptCount &+= 1
@@ -32,26 +37,28 @@ extension Worker {
   /// Sends the client's next request on the connection that it keeps, or closes that.
   ///
   /// - Returns: whether the attempt has begun.
-  func takesKept(_ client: ClientConnection, of wanted: Upstream) -> Bool {
-    guard let upstream = client.upstream, upstream.keptBy != nil else { return false }
+  func takesKept(_ exchange: ActiveExchange, of wanted: Upstream) -> Bool {
+    let client = exchange.client
+    guard let upstream = client.kept else { return false }
     let server = upstream.server
     // A retry is for another server, a replay for a fresh connection.
-    guard server.isActive, server.upstream === wanted, client.call.machine.attempts == 0,
-      upstream.isNamed == (wanted.settings.proxyProtocol != .off), let lease = client.lease.take()
+    guard server.isActive, server.upstream === wanted, exchange.machine.attempts == 0,
+      upstream.isNamed == (wanted.settings.proxyProtocol != .off), let lease = client.keptLease.take()
     else {
       releaseKept(client, "private")
       return false
     }
-    switch server.pool.leaseRenewed(lease, idleSince: upstream.keptSince, bounds: server.record.bounds, now: now) {
+    switch server.pool.leaseRenewed(
+      lease, for: ExchangeID(exchange.token), idleSince: upstream.keptSince, bounds: server.record.bounds, now: now)
+    {
     case .lease(let lease):
-      forgetKeeper(of: upstream)
-      client.upstream = nil
-      client.call.server = server
+      forgetKept(by: client, upstream)
+      exchange.server = server
       server.budget.requestArrived()
-      take(lease, for: client, at: server)
+      take(lease, for: exchange, at: server)
       return true
     case .tooOld(let lease):
-      client.lease = consume lease
+      client.keptLease = consume lease
       releaseKept(client, Pool.CloseReason.idleWindow.name)
       return false
     }
@@ -59,9 +66,9 @@ extension Worker {
 
   /// Closes the connection that a client keeps.
   func releaseKept(_ client: ClientConnection, _ reason: String) {
-    guard let upstream = client.upstream, upstream.keptBy != nil else { return }
+    guard let upstream = client.kept else { return }
     countClose(reason)
-    closeKept(client, upstream)
+    closeKept(by: client, upstream)
   }
 
   /// The server closed it, or spoke unasked.
@@ -69,7 +76,7 @@ extension Worker {
     var facts = upstream.server.pool.facts(of: upstream.id, now: now)
     facts.idleAge = now.since(upstream.keptSince)
     noteIdleEnd(of: upstream, facts, glance)
-    closeKept(client, upstream)
+    closeKept(by: client, upstream)
   }
 
   /// Somebody waits for a connection to the server, and some are kept for clients that may have nothing more to ask.
@@ -82,15 +89,15 @@ extension Worker {
     releaseKept(client, Pool.CloseReason.evicted.name)
   }
 
-  private func closeKept(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-    let stage = client.call.stage
-    forgetKeeper(of: upstream)
-    returnLease(client, reusable: false)
-    // An answer of ours, or another connection, may be on its way meanwhile.
-    client.call.stage = stage
+  private func closeKept(by client: ClientConnection, _ upstream: UpstreamConnection) {
+    let lease = client.keptLease.take()
+    forgetKept(by: client, upstream)
+    discard(upstream)
+    if let lease { giveBack(lease, to: upstream.server) }
   }
 
-  private func forgetKeeper(of upstream: UpstreamConnection) {
+  private func forgetKept(by client: ClientConnection, _ upstream: UpstreamConnection) {
+    client.kept = nil
     upstream.keptBy = nil
     upstream.server.keptCount &-= 1
   }

@@ -6,54 +6,55 @@ extension Worker {
   // MARK: - Acquiring
 
   /// Asks a pool for a connection.
-  func acquire(_ client: ClientConnection) {
-    guard let upstream = client.call.route?.upstream else {
+  func acquire(_ exchange: ActiveExchange) {
+    guard let upstream = exchange.route?.upstream else {
       preconditionFailure("only a request that is to be forwarded needs a connection")
     }
-    if client.upstream != nil, takesKept(client, of: upstream) { return }
+    if exchange.client.kept != nil, takesKept(exchange, of: upstream) { return }
     guard
       let server = upstream.choose(
-        sticky: client.call.stickyServer, refusedBy: client.call.refusedBy, key: client.call.balanceKey, at: now)
+        sticky: exchange.stickyServer, refusedBy: exchange.refusedBy, key: exchange.balanceKey, at: now)
     else {
-      fail(client, client.call.machine.refused(.nameNotFound))
+      fail(exchange, exchange.machine.refused(.nameNotFound))
       return
     }
-    client.call.server = server
-    if client.call.machine.attempts == 0 { server.budget.requestArrived() }
+    exchange.server = server
+    if exchange.machine.attempts == 0 { server.budget.requestArrived() }
     let admission = server.pool.requestArrived(
-      ExchangeID(client.token), idempotent: isReplayable(client), freshOnly: needsFreshConnection(client, to: server),
-      bounds: bounds(for: client, at: server), now: now)
-    follow(admission, for: client, at: server)
+      ExchangeID(exchange.token), idempotent: isReplayable(exchange),
+      freshOnly: needsFreshConnection(exchange, to: server),
+      bounds: bounds(for: exchange, at: server), now: now)
+    follow(admission, for: exchange, at: server)
   }
 
-  private func needsFreshConnection(_ client: ClientConnection, to server: Server) -> Bool {
-    client.call.machine.needsFreshConnection || server.record.isDoubted(at: now)
+  private func needsFreshConnection(_ exchange: ActiveExchange, to server: Server) -> Bool {
+    exchange.machine.needsFreshConnection || server.record.isDoubted(at: now)
   }
 
   /// Whether a request that meets a close can be sent again whatever the verdict: its method allows it, and all of it is kept.
-  private func isReplayable(_ client: ClientConnection) -> Bool {
-    client.call.machine.isIdempotent && !client.call.outgrowsRecord
+  private func isReplayable(_ exchange: ActiveExchange) -> Bool {
+    exchange.machine.isIdempotent && !exchange.outgrowsRecord
   }
 
   /// A request that will not be kept whole cannot be sent again, not even on proof: it takes a connection that is as good as
   /// in use, or a fresh one.
-  private func bounds(for client: ClientConnection, at server: Server) -> IdleBounds {
+  private func bounds(for exchange: ActiveExchange, at server: Server) -> IdleBounds {
     var bounds = server.record.bounds
-    if client.call.outgrowsRecord { bounds.provenAge = min(bounds.provenAge, EvidenceRule.unguardedIdleAge) }
+    if exchange.outgrowsRecord { bounds.provenAge = min(bounds.provenAge, EvidenceRule.unguardedIdleAge) }
     return bounds
   }
 
-  private func follow(_ admission: consuming Pool.Admission, for client: ClientConnection, at server: Server) {
+  private func follow(_ admission: consuming Pool.Admission, for exchange: ActiveExchange, at server: Server) {
     switch consume admission {
     case .lease(let lease):
-      take(lease, for: client, at: server)
+      take(lease, for: exchange, at: server)
     case .connect(let id, let victim):
       if let victim { close(victim, of: server, because: .evicted) }
-      connect(id, for: client, at: server)
+      connect(id, for: exchange, at: server)
     case .wait(let ticket, let deadline):
-      client.call.stage = .waiting(ticket, server)
-      client.call.hasWaited = true
-      expect(.waiting, for: client, within: deadline.since(now))
+      exchange.stage = .waiting(ticket, server)
+      exchange.hasWaited = true
+      expect(.waiting, for: exchange, within: deadline.since(now))
       if server.keptCount > 0 { makeRoom(at: server) }
     case .refused(let refusal):
       let cause: FailureCause =
@@ -61,53 +62,54 @@ extension Worker {
         case .queueFull: .poolQueueFull(limit: server.pool.settings.maximumWaiting)
         case .draining: .poolDraining
         }
-      fail(client, client.call.machine.refused(cause))
+      fail(exchange, exchange.machine.refused(cause))
     }
   }
 
   /// Begins the attempt on a leased connection.
-  func take(_ lease: consuming Lease, for client: ClientConnection, at server: Server) {
+  func take(_ lease: consuming Lease, for exchange: ActiveExchange, at server: Server) {
+    let client = exchange.client
     let facts = lease.facts
     guard let upstream = server.connection(facts.connection) else {
       noteFault("the pool of \(server.record.name) leased a connection that is not there")
       giveBack(lease, to: server)
-      fail(client, client.call.machine.refused(.proxyError(detail: "a leased connection is not there")))
+      fail(exchange, exchange.machine.refused(.proxyError(detail: "a leased connection is not there")))
       return
     }
-    client.call.facts = facts
-    client.call.leasedAt = now
-    client.call.upstreamLogID = upstream.logID
-    client.call.machine.leased(facts)
-    client.call.stage = .leased
-    client.lease = consume lease
-    client.upstream = upstream
-    upstream.client = client.token
-    if client.call.signsIn { upstream.isPrivate = true }
+    exchange.facts = facts
+    exchange.leasedAt = now
+    exchange.upstreamLogID = upstream.logID
+    exchange.machine.leased(facts)
+    exchange.stage = .leased
+    exchange.lease = consume lease
+    exchange.upstream = upstream
+    upstream.exchange = exchange.token
+    if exchange.signsIn { upstream.isPrivate = true }
     sendProxyHeader(for: client, on: upstream)
     upstream.bytesWrittenBefore = upstream.bytesWritten
     upstream.scan = HeadScan()
-    expect(.sending, for: client, within: client.call.bounds.bodyIdle)
+    expect(.sending, for: exchange, within: exchange.bounds.bodyIdle)
     // The lease may have come while another client connection has its turn.
     queue(client)
   }
 
   /// The look before the write found that the connection cannot carry the request: it takes another one.
-  func leaseAnother(_ client: ClientConnection, insteadOf upstream: UpstreamConnection) {
-    guard let lease = client.lease.take() else { preconditionFailure("a request is written on a lease") }
+  func leaseAnother(_ exchange: ActiveExchange, insteadOf upstream: UpstreamConnection) {
+    guard let lease = exchange.lease.take() else { preconditionFailure("a request is written on a lease") }
     let server = upstream.server
-    client.upstream = nil
-    client.call.stage = .none
-    expectNothingOfServer(for: client)
+    exchange.upstream = nil
+    exchange.stage = .none
+    expectNothingOfServer(for: exchange)
     discard(upstream)
     let admission = server.pool.leaseFoundStale(
-      lease, idempotent: isReplayable(client), freshOnly: needsFreshConnection(client, to: server),
-      bounds: bounds(for: client, at: server), now: now)
-    follow(admission, for: client, at: server)
+      lease, idempotent: isReplayable(exchange), freshOnly: needsFreshConnection(exchange, to: server),
+      bounds: bounds(for: exchange, at: server), now: now)
+    follow(admission, for: exchange, at: server)
   }
 
   // MARK: - Connecting
 
-  private func connect(_ id: ConnectionID, for client: ClientConnection?, at server: Server) {
+  private func connect(_ id: ConnectionID, for exchange: ActiveExchange?, at server: Server) {
     do throws(SystemError) {
       let connecting = try openSocket(to: server)
       let isFinished = connecting.finished
@@ -120,17 +122,17 @@ extension Worker {
           isConnecting: true, now: now)
       }
       server.place(upstream)
-      upstream.client = client?.token
-      client?.call.stage = .connecting
-      client?.call.hasWaited = true
-      client?.upstream = upstream
-      client?.call.upstreamLogID = upstream.logID
+      upstream.exchange = exchange?.token
+      exchange?.stage = .connecting
+      exchange?.hasWaited = true
+      exchange?.upstream = upstream
+      exchange?.upstreamLogID = upstream.logID
       try poller.register(
         upstream.number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: upstream.token)
       if isFinished {
         connected(upstream)
-      } else if let client {
-        expect(.connect, for: client, within: settings.timeouts.connect)
+      } else if let exchange {
+        expect(.connect, for: exchange, within: settings.timeouts.connect)
       }
     } catch {
       if let upstream = server.connection(id) {
@@ -139,7 +141,7 @@ extension Worker {
         counters.upstreamConnectFailures &+= 1
         if error.code == ECONNREFUSED || error.code == ENOENT { learn(server) { $0.connectRefused(now: self.now) } }
         let room = server.pool.connectFailed(id, now: now)
-        if let client { connectFailed(client, at: server, cause: cause(ofConnectError: error.code, at: server)) }
+        if let exchange { connectFailed(exchange, at: server, cause: cause(ofConnectError: error.code, at: server)) }
         use(room, of: server)
       }
     }
@@ -187,19 +189,19 @@ extension Worker {
     upstream.openedAt = now
     counters.upstreamConnectionsOpened &+= 1
     server.connectSucceeded()
-    if let token = upstream.client, let client = clients.element(token), client.upstream === upstream {
-      client.upstream = nil
+    if let exchange = upstream.exchange.flatMap({ exchanges.element($0) }), exchange.upstream === upstream {
+      exchange.upstream = nil
     }
-    upstream.client = nil
+    upstream.exchange = nil
     switch server.pool.connectSucceeded(upstream.id, bounds: server.record.bounds, now: now) {
     case .lease(let lease):
-      guard let client = clients.element(UInt64(lease.exchange)) else {
+      guard let exchange = exchanges.element(UInt64(lease.exchange)) else {
         noteFault("the pool of \(server.record.name) leased a connection to an exchange that is over")
         discard(upstream)
         giveBack(lease, to: server)
         return
       }
-      take(lease, for: client, at: server)
+      take(lease, for: exchange, at: server)
     case .keptIdle(let victim):
       if let victim { close(victim, of: server, because: .maximumIdleConnections) }
       becameIdle(upstream)
@@ -211,32 +213,33 @@ extension Worker {
 
   private func connectFailed(_ upstream: UpstreamConnection, errorNumber: Int32) {
     let server = upstream.server
-    let client = upstream.client.flatMap { clients.element($0) }
+    let exchange = upstream.exchange.flatMap { exchanges.element($0) }
     counters.upstreamConnectFailures &+= 1
     if errorNumber == ECONNREFUSED || errorNumber == ENOENT { learn(server) { $0.connectRefused(now: self.now) } }
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
-    if let client, client.upstream === upstream {
-      client.upstream = nil
-      connectFailed(client, at: server, cause: cause(ofConnectError: errorNumber, at: server))
+    if let exchange, exchange.upstream === upstream {
+      exchange.upstream = nil
+      connectFailed(exchange, at: server, cause: cause(ofConnectError: errorNumber, at: server))
     }
     use(room, of: server)
   }
 
-  func connectTimedOut(_ client: ClientConnection) {
-    guard let upstream = client.upstream, upstream.isConnecting else { return }
+  func connectTimedOut(_ exchange: ActiveExchange) {
+    guard let upstream = exchange.upstream, upstream.isConnecting else { return }
     let server = upstream.server
     counters.upstreamConnectFailures &+= 1
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
-    client.upstream = nil
-    connectFailed(client, at: server, cause: .connectTimeout(after: settings.timeouts.connect))
+    exchange.upstream = nil
+    connectFailed(exchange, at: server, cause: .connectTimeout(after: settings.timeouts.connect))
     use(room, of: server)
   }
 
-  private func connectFailed(_ client: ClientConnection, at server: Server, cause: FailureCause) {
-    client.call.stage = .none
-    noteTried(server, by: client)
+  private func connectFailed(_ exchange: ActiveExchange, at server: Server, cause: FailureCause) {
+    let client = exchange.client
+    exchange.stage = .none
+    noteTried(server, by: exchange)
     var patience = Exchange.ConnectPatience.none
     switch cause {
     case .connectRefused:
@@ -255,26 +258,26 @@ extension Worker {
       // We are short of something; no server is to blame.
       break
     }
-    let othersLeft = client.call.route?.upstream?.hasServer(besides: client.call.refusedBy) ?? false
-    switch client.call.machine.connectFailed(cause, othersLeft: othersLeft, patience: patience, now: now) {
+    let othersLeft = exchange.route?.upstream?.hasServer(besides: exchange.refusedBy) ?? false
+    switch exchange.machine.connectFailed(cause, othersLeft: othersLeft, patience: patience, now: now) {
     case .askAnother:
       counters.connectsFailedOver &+= 1
-      expectNothingOfServer(for: client)
-      acquire(client)
+      expectNothingOfServer(for: exchange)
+      acquire(exchange)
     case .askAgain(let delay):
       counters.connectsAwaited &+= 1
       tellWait(client, server, cause)
-      client.call.refusedBy = TriedServers()
-      client.call.stage = .backingOff
+      exchange.refusedBy = TriedServers()
+      exchange.stage = .backingOff
       // Spread over the second half, or all would come back at once.
-      expect(.backoff, for: client, within: delay - Jitter.part(of: delay / 2, backoffRandomness.next()))
-    case .fail(let failure): fail(client, failure)
+      expect(.backoff, for: exchange, within: delay - Jitter.part(of: delay / 2, backoffRandomness.next()))
+    case .fail(let failure): fail(exchange, failure)
     }
   }
 
   /// Takes note that the exchange has asked a server in vain, or is to have another one now.
-  func noteTried(_ server: Server, by client: ClientConnection) {
-    if client.call.route?.upstream?.has(server) ?? false { client.call.refusedBy.insert(server.position) }
+  func noteTried(_ server: Server, by exchange: ActiveExchange) {
+    if exchange.route?.upstream?.has(server) ?? false { exchange.refusedBy.insert(server.position) }
   }
 
   /// Says once for each server and trouble that requests wait.
@@ -310,9 +313,9 @@ extension Worker {
   // MARK: - Giving back
 
   /// Gives back the lease of an attempt that is over. A connection that is not reusable is closed.
-  func returnLease(_ client: ClientConnection, reusable wanted: Bool) {
-    if let upstream = client.upstream, upstream.isPrivate, keeps(client, upstream, reusable: wanted) { return }
-    guard let upstream = client.upstream, let lease = client.lease.take() else { return }
+  func returnLease(_ exchange: ActiveExchange, reusable wanted: Bool) {
+    if let upstream = exchange.upstream, upstream.isPrivate, keeps(exchange, upstream, reusable: wanted) { return }
+    guard let upstream = exchange.upstream, let lease = exchange.lease.take() else { return }
     let server = upstream.server
     // A reload may have switched the PROXY protocol off meanwhile: the pool would keep it for everybody.
     var reusable =
@@ -321,9 +324,9 @@ extension Worker {
       countClose("answers-doubted")
       reusable = false
     }
-    client.upstream = nil
-    client.call.stage = .none
-    upstream.client = nil
+    exchange.upstream = nil
+    exchange.stage = .none
+    upstream.exchange = nil
     if let inbound = upstream.inbound.take() { recycle(inbound) }
     if !reusable { discard(upstream) }
     switch server.pool.leaseReturned(
@@ -333,7 +336,7 @@ extension Worker {
       if let victim { close(victim, of: server, because: .maximumIdleConnections) }
       becameIdle(upstream)
     case .handOver(let next):
-      guard let waiting = clients.element(UInt64(next.exchange)) else {
+      guard let waiting = exchanges.element(UInt64(next.exchange)) else {
         noteFault("the pool of \(server.record.name) handed a connection to an exchange that is over")
         discard(upstream)
         giveBack(next, to: server)
@@ -348,7 +351,7 @@ extension Worker {
   }
 
   /// Ends a lease that nobody can use.
-  private func giveBack(_ lease: consuming Lease, to server: Server) {
+  func giveBack(_ lease: consuming Lease, to server: Server) {
     switch server.pool.leaseReturned(lease, reusable: false, bounds: server.record.bounds, now: now) {
     case .close(_, let room): use(room, of: server)
     // Not of a connection that cannot be used again.
@@ -370,31 +373,31 @@ extension Worker {
     isUsingRooms = true
     defer { isUsingRooms = false }
     while !rooms.isEmpty {
-      let (id, exchange, server) = rooms.removeFirst()
-      guard let client = clients.element(UInt64(exchange)) else {
+      let (id, waiting, server) = rooms.removeFirst()
+      guard let exchange = exchanges.element(UInt64(waiting)) else {
         noteFault("the pool of \(server.record.name) has a connection opened for an exchange that is over")
-        if case .connect(let next, let exchange) = server.pool.connectFailed(id, now: now) {
-          rooms.append((next, exchange, server))
+        if case .connect(let next, let waiting) = server.pool.connectFailed(id, now: now) {
+          rooms.append((next, waiting, server))
         }
         continue
       }
-      connect(id, for: client, at: server)
+      connect(id, for: exchange, at: server)
     }
   }
 
   /// The attempt failed in a way that lets the same server have the request again: it keeps its place in the pool, so that
   /// what was raced does not queue up behind everybody else.
-  func replayAtSameServer(_ client: ClientConnection) -> Bool {
-    guard let upstream = client.upstream, upstream.server.isActive, let lease = client.lease.take() else {
+  func replayAtSameServer(_ exchange: ActiveExchange) -> Bool {
+    guard let upstream = exchange.upstream, upstream.server.isActive, let lease = exchange.lease.take() else {
       return false
     }
     let server = upstream.server
-    client.upstream = nil
-    client.call.stage = .none
+    exchange.upstream = nil
+    exchange.stage = .none
     discard(upstream)
     let admission = server.pool.leaseFoundStale(
-      lease, idempotent: client.call.machine.isIdempotent, freshOnly: true, bounds: server.record.bounds, now: now)
-    follow(admission, for: client, at: server)
+      lease, idempotent: exchange.machine.isIdempotent, freshOnly: true, bounds: server.record.bounds, now: now)
+    follow(admission, for: exchange, at: server)
     return true
   }
 
@@ -413,7 +416,7 @@ extension Worker {
     if let inbound = upstream.inbound.take() { recycle(inbound) }
     upstream.server.remove(upstream)
     upstreamConnections.remove(upstream.token)
-    upstream.client = nil
+    upstream.exchange = nil
     upstream.closeSocket()
   }
 
@@ -580,7 +583,7 @@ extension Worker {
 }
 
 extension ExchangeID {
-  /// The token of the client connection that carries the exchange.
+  /// From the token of the worker's exchange.
   init(_ token: UInt64) { self.init(slot: UInt32(truncatingIfNeeded: token), generation: UInt32(token >> 32)) }
 }
 

@@ -70,18 +70,16 @@ extension Worker {
   func adopt(_ members: [[UpstreamMember]]) {
     let tried = triedServers
     for (upstream, members) in zip(upstreams, members) { adopt(members, of: upstream) }
-    for (client, servers) in tried { client.call.refusedBy = Upstream.tried(servers) }
+    for (exchange, servers) in tried { exchange.refusedBy = Upstream.tried(servers) }
     defaultRoute.refresh()
     for route in routes { route.refresh() }
   }
 
   /// What exchanges under way have asked in vain. Servers get other places when some come or go, so the places say nothing then.
-  private var triedServers: [(ClientConnection, [Server])] {
-    clients.all.compactMap { client in
-      guard client.call.isActive, !client.call.refusedBy.isEmpty, let upstream = client.call.route?.upstream else {
-        return nil
-      }
-      return (client, upstream.servers.filter { client.call.refusedBy.contains($0.position) })
+  private var triedServers: [(ActiveExchange, [Server])] {
+    exchanges.all.compactMap { exchange in
+      guard !exchange.refusedBy.isEmpty, let upstream = exchange.route?.upstream else { return nil }
+      return (exchange, upstream.servers.filter { exchange.refusedBy.contains($0.position) })
     }
   }
 
@@ -127,8 +125,9 @@ extension Worker {
   private func letGoOfRetired() {
     guard !retired.isEmpty else { return }
     var used: Set<ObjectIdentifier> = []
-    for client in clients.all where client.call.isActive {
-      if let upstream = client.call.route?.upstream { used.insert(ObjectIdentifier(upstream)) }
+    exchanges.dropSpare()
+    for exchange in exchanges.all {
+      if let upstream = exchange.route?.upstream { used.insert(ObjectIdentifier(upstream)) }
     }
     retired.removeAll { upstream in
       guard !used.contains(ObjectIdentifier(upstream)) else { return false }

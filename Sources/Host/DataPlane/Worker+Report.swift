@@ -25,7 +25,7 @@ extension Worker {
     var counters = counters
     counters.noticesSuppressed = notices.suppressed
     return WorkerReport(
-      index: index, clientConnections: clients.count, exchanges: clients.all.count { $0.call.isActive },
+      index: index, clientConnections: clients.count, exchanges: exchanges.count,
       counters: counters,
       pools: servers.map {
         PoolReport(
@@ -46,48 +46,50 @@ extension Worker {
   /// Counts a failure and says in the log what happened and what would prevent it.
   ///
   /// - Parameter wasAnswered: whether the client has got the head of an answer, which was broken off.
-  func noteFailure(_ client: ClientConnection, _ failure: Failure, wasAnswered: Bool = false) {
-    client.call.failure = failure
+  func noteFailure(_ exchange: ActiveExchange, _ failure: Failure, wasAnswered: Bool = false) {
+    exchange.failure = failure
     counters.failures["\(failure.proxyStatusError)", default: 0] &+= 1
-    if client.call.machine.replays > 0 { counters.replaysFailed &+= 1 }
+    if exchange.machine.replays > 0 { counters.replaysFailed &+= 1 }
     notices.post(now) {
-      let sentence = failure.sentence(server: serverName(client))
-      let prevention = failure.prevention(server: serverName(client))
-      let status = wasAnswered ? "\(client.call.status), broken off" : "\(failure.status)"
+      let sentence = failure.sentence(server: serverName(exchange))
+      let prevention = failure.prevention(server: serverName(exchange))
+      let status = wasAnswered ? "\(exchange.status), broken off" : "\(failure.status)"
       log.warning(
-        "\(requestLine(client)): \(status): \(sentence)\(prevention.isEmpty ? "" : " ")\(prevention) (request \(String(decoding: requestID(client), as: UTF8.self)))"
+        "\(requestLine(exchange)): \(status): \(sentence)\(prevention.isEmpty ? "" : " ")\(prevention) (request \(String(decoding: requestID(exchange), as: UTF8.self)))"
       )
     }
   }
 
   /// The proxy ends an exchange, or a tunnel, by a time of its own: nobody failed, and the access log says why.
-  func noteCut(_ client: ClientConnection, _ cause: FailureCause) {
-    client.call.failure = Failure(cause, attempts: client.call.machine.attempts)
+  func noteCut(_ exchange: ActiveExchange, _ cause: FailureCause) {
+    exchange.failure = Failure(cause, attempts: exchange.machine.attempts)
   }
 
   // MARK: - Access log
 
-  /// The exchange is over, however it ended.
-  func endCall(_ client: ClientConnection) {
-    guard client.call.isActive else { return }
-    noteFinished(client)
-    client.call.isActive = false
-    if client.call.countsInLoad {
-      client.call.countsInLoad = false
+  /// The exchange is over, however it ended: its client connection carries none any more.
+  func end(_ exchange: ActiveExchange) {
+    guard exchange.isActive else { return }
+    noteFinished(exchange)
+    if let record = exchange.record.take() { recycle(record) }
+    exchange.client.exchange = nil
+    exchanges.giveBack(exchange)
+    if exchange.countsInLoad {
+      exchange.countsInLoad = false
       load.exchangeEnded()
     }
   }
 
-  private func noteFinished(_ client: ClientConnection) {
-    if client.call.machine.replays > 0, client.call.failure == nil, !client.call.clientWasLost {
+  private func noteFinished(_ exchange: ActiveExchange) {
+    if exchange.machine.replays > 0, exchange.failure == nil, !exchange.clientWasLost {
       counters.replaysAnswered &+= 1
     }
-    if client.call.machine.retries > 0 { noteRetried(client) }
+    if exchange.machine.retries > 0 { noteRetried(exchange) }
     guard !accessFormat.isOff else { return }
-    let isOrdinary = isOrdinary(client)
-    let requestID = requestID(client)
+    let isOrdinary = isOrdinary(exchange)
+    let requestID = requestID(exchange)
     guard !isOrdinary || accessFormat.sampling.takes(requestID) else { return }
-    accessFormat.append(record(client, requestID, isOrdinary: isOrdinary), to: &accessLines)
+    accessFormat.append(record(exchange, requestID, isOrdinary: isOrdinary), to: &accessLines)
     if accessLines.count > Self.accessBatch { flushAccessLog() }
   }
 
@@ -100,35 +102,36 @@ extension Worker {
   }
 
   /// Whether there is nothing about the exchange that somebody would look for in the log: only such lines are left out.
-  private func isOrdinary(_ client: ClientConnection) -> Bool {
-    let call = client.call
+  private func isOrdinary(_ exchange: ActiveExchange) -> Bool {
+    let call = exchange
     return call.status < 500 && call.failure == nil && !call.clientWasLost && call.machine.replays == 0
       && call.machine.retries == 0 && call.machine.lastVerdict == nil
   }
 
   /// The identifier of an exchange, as its server and the logs have it. It allocates: for logs and failures.
-  func requestID(_ client: ClientConnection) -> [UInt8] {
-    guard client.call.receivedRequestID.isEmpty else { return client.call.receivedRequestID }
+  func requestID(_ exchange: ActiveExchange) -> [UInt8] {
+    guard exchange.receivedRequestID.isEmpty else { return exchange.receivedRequestID }
     // Without an access log nothing is kept of the client's own, which is still in the request as it goes to the server.
-    if !logsRequests, client.call.machine.isRecordWhole,
-      let received = client.requestID(inHeadOf: client.call.headLength)
+    if !logsRequests, exchange.machine.isRecordWhole,
+      let received = exchange.requestID(inHeadOf: exchange.headLength)
     {
       return received
     }
     var text: [UInt8] = []
     text.reserveCapacity(32)
-    text.appendLog(paddedHexadecimal: client.call.requestID.0)
-    text.appendLog(paddedHexadecimal: client.call.requestID.1)
+    text.appendLog(paddedHexadecimal: exchange.requestID.0)
+    text.appendLog(paddedHexadecimal: exchange.requestID.1)
     return text
   }
 
-  private func record(_ client: ClientConnection, _ requestID: [UInt8], isOrdinary: Bool) -> AccessLine.Record {
-    let call = client.call
+  private func record(_ exchange: ActiveExchange, _ requestID: [UInt8], isOrdinary: Bool) -> AccessLine.Record {
+    let client = exchange.client
+    let call = exchange
     var record = AccessLine.Record()
     record.wallNanoseconds = now.nanoseconds &+ wallOffset
     record.client = call.namedClient?.description ?? client.peer.host
     record.clientRequests = client.requestsServed
-    record.requestLine = client.requestLine(settings.logs.query)
+    record.requestLine = exchange.requestLine(settings.logs.query)
     record.version = call.version
     record.requestID = requestID
     record.status = call.status
@@ -159,21 +162,21 @@ extension Worker {
   }
 
   /// Method and target for the control log.
-  func requestLine(_ client: ClientConnection) -> String {
-    String(decoding: client.requestLine(settings.logs.query), as: UTF8.self)
+  func requestLine(_ exchange: ActiveExchange) -> String {
+    String(decoding: exchange.requestLine(settings.logs.query), as: UTF8.self)
   }
 
   /// Keeps of a request's head what its line in the access log will show.
-  func noteLoggedFields(_ client: ClientConnection, ofRequest bytes: RawSpan) {
+  func noteLoggedFields(_ exchange: ActiveExchange, ofRequest bytes: RawSpan) {
     var logged = LoggedFields(generation: accessGeneration)
     if !accessFormat.requestFields.isEmpty { logged.request = accessFormat.requestFields.captured(bytes, fields) }
-    client.call.loggedFields = logged
+    exchange.loggedFields = logged
   }
 
   /// The same of the response's head, as the server sent it.
-  func noteLoggedFields(_ client: ClientConnection, ofResponse bytes: RawSpan) {
-    guard client.call.loggedFields?.generation == accessGeneration, !accessFormat.responseFields.isEmpty else { return }
-    client.call.loggedFields?.response = accessFormat.responseFields.captured(bytes, fields)
+  func noteLoggedFields(_ exchange: ActiveExchange, ofResponse bytes: RawSpan) {
+    guard exchange.loggedFields?.generation == accessGeneration, !accessFormat.responseFields.isEmpty else { return }
+    exchange.loggedFields?.response = accessFormat.responseFields.captured(bytes, fields)
   }
 
   // MARK: - Forwarding

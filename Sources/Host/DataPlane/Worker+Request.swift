@@ -85,196 +85,201 @@ extension Worker {
     counters.requests &+= 1
     let requestID = identifiers.next()
     let route = route(for: head, inbound)
-    startCall(client, head, route ?? defaultRoute, requestID)
-    if client.call.asksForUpgrade { client.call.askedProtocols = head.askedProtocols(inbound.readable) }
-    if client.told.forwarding.peerIsTrusted { noteNamedClient(client, inbound) }
+    let exchange = beginExchange(client, head, route ?? defaultRoute, requestID)
+    if exchange.asksForUpgrade { exchange.askedProtocols = head.askedProtocols(inbound.readable) }
+    if client.told.forwarding.peerIsTrusted { noteNamedClient(exchange, inbound) }
     let upstream = route?.upstream
     if let upstream {
       addressTo(upstream, client)
-      noteBalanceKey(client, head, inbound, upstream)
-      noteStickyServer(client, inbound, upstream)
-      noteIdempotencyKey(client, inbound)
+      noteBalanceKey(exchange, head, inbound, upstream)
+      noteStickyServer(exchange, inbound, upstream)
+      noteIdempotencyKey(exchange, inbound)
     }
-    if ConnectionAuthentication.isNamed(inbound.readable, fields) { client.call.signsIn = true }
-    noteEditValues(client, head, inbound, route)
-    if route?.rewrites ?? false || head.target.form == .absolute { client.saveRequestLine(head, inbound.readable) }
+    if ConnectionAuthentication.isNamed(inbound.readable, fields) { exchange.signsIn = true }
+    noteEditValues(exchange, head, inbound, route)
+    if route?.rewrites ?? false || head.target.form == .absolute { exchange.saveRequestLine(head, inbound.readable) }
     if logsFields {
-      noteLoggedFields(client, ofRequest: inbound.readable)
+      noteLoggedFields(exchange, ofRequest: inbound.readable)
     }
     if logsRequests, let given = RequestID.received(inbound.readable, fields) {
-      client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
+      exchange.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
 
-    if hasErrorPages { client.call.acceptedForms = AcceptedForms(inbound.readable, fields) }
+    if hasErrorPages { exchange.acceptedForms = AcceptedForms(inbound.readable, fields) }
 
     if head.expectsContinue, case .contentLength(0) = head.framing { head.expectsContinue = false }
     var record = buffers.take()
     if let route, route.changesRequests {
       head.write(
         to: &record, bytes: inbound.readable, fields: fields, forwarding: client.forwarding, requestID: requestID,
-        changes: route.requestChanges, values: editValues(client, route.requestChanges.edits.variables))
+        changes: route.requestChanges, values: editValues(exchange, route.requestChanges.edits.variables))
     } else {
       client.told.write(head, to: &record, inbound.readable, fields, requestID)
     }
     let ownAnswer = upstream == nil ? ownAnswer(client, head, inbound, route) : nil
-    let refusal = hasGuards ? refusal(of: client) : nil
-    client.call.headLength = record.count
-    client.record = consume record
+    let refusal = hasGuards ? refusal(of: exchange) : nil
+    exchange.headLength = record.count
+    exchange.record = consume record
     let isLoop = loopMark.isIn(inbound.readable, fields)
     inbound.consume(head.byteCount)
     guard refusal == nil, upstream != nil, !isLoop else {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
-      client.call.requestBody = head.framing == .none ? .complete : .discarded
+      exchange.requestBody = head.framing == .none ? .complete : .discarded
       if let refusal {
-        refuse(client, refusal)
+        refuse(exchange, refusal)
       } else if isLoop {
-        refuseLoop(client)
+        refuseLoop(exchange)
       } else if let ownAnswer {
-        answerHere(client, ownAnswer)
+        answerHere(exchange, ownAnswer)
       } else {
-        answer(client, status: 404, text: "No route matches this request.")
+        answer(exchange, status: 404, text: "No route matches this request.")
       }
       return
     }
     let refusesBody =
-      if let limit = client.call.bounds.bodyBytes, case .contentLength(let length) = head.framing {
+      if let limit = exchange.bounds.bodyBytes, case .contentLength(let length) = head.framing {
         length > limit
       } else {
         false
       }
     if refusesBody || head.maxForwards == 0 {
       if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
-      client.call.requestBody = head.framing == .none ? .complete : .discarded
+      exchange.requestBody = head.framing == .none ? .complete : .discarded
       if refusesBody {
         answer(
-          client, status: 413,
-          text: "The request body is larger than the limit of \(client.call.bounds.bodyBytes ?? 0) bytes.")
+          exchange, status: 413,
+          text: "The request body is larger than the limit of \(exchange.bounds.bodyBytes ?? 0) bytes.")
       } else {
-        answerAsFinalRecipient(client, head)
+        answerAsFinalRecipient(exchange, head)
       }
       return
     }
-    client.call.awaitsContinue = head.expectsContinue
+    exchange.awaitsContinue = head.expectsContinue
     switch head.framing {
-    case .none: client.call.requestBody = .complete
+    case .none: exchange.requestBody = .complete
     case .contentLength(let length):
-      client.call.requestBody = length == 0 ? .complete : .counted(length)
-      client.call.outgrowsRecord = length > UInt64(settings.limits.replayBytes)
+      exchange.requestBody = length == 0 ? .complete : .counted(length)
+      exchange.outgrowsRecord = length > UInt64(settings.limits.replayBytes)
     case .chunked:
-      client.call.outgrowsRecord = true
-      client.call.requestBody = .chunked(ChunkedDecoder(sender: .client))
+      exchange.outgrowsRecord = true
+      exchange.requestBody = .chunked(ChunkedDecoder(sender: .client))
     }
     if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
-    client.call.bodyRate = hasGuards ? bodyRateMeter(for: client) : nil
-    _ = readRequestBody(client)
+    exchange.bodyRate = hasGuards ? bodyRateMeter(for: exchange) : nil
+    _ = readRequestBody(exchange)
     // Chunked content that is all here and is kept has shown its length.
-    if client.call.requestBody.isComplete, client.call.machine.isRecordWhole { client.call.outgrowsRecord = false }
-    guard client.phase == .exchanging, client.call.responseBody.isAwaited else { return }
-    if client.peerClosed, endsForClosedClient(client) { return }
-    acquire(client)
+    if exchange.requestBody.isComplete, exchange.machine.isRecordWhole { exchange.outgrowsRecord = false }
+    guard client.phase == .exchanging, exchange.responseBody.isAwaited else { return }
+    if client.peerClosed, endsForClosedClient(exchange) { return }
+    acquire(exchange)
   }
 
-  private func startCall(
+  private func beginExchange(
     _ client: ClientConnection, _ head: RequestHead, _ route: Route, _ requestID: (UInt64, UInt64)
-  ) {
+  ) -> ActiveExchange {
     client.phase = .exchanging
-    client.call.reset(
+    let exchange = exchanges.take(for: client, bounds: route.bounds)
+    client.exchange = exchange
+    exchange.begin(
       machine: Exchange(isIdempotent: head.method.isIdempotent, policy: route.replayPolicy), bounds: route.bounds,
       at: now)
-    client.call.route = route
-    client.call.method = head.method
-    client.call.version = head.version
-    client.call.requestID = requestID
-    client.call.clientKeepsAlive = head.keepsAlive
-    client.call.asksForUpgrade = !head.upgrade.isEmpty
-    client.forgetRequestLine()
+    exchange.route = route
+    exchange.method = head.method
+    exchange.version = head.version
+    exchange.requestID = requestID
+    exchange.clientKeepsAlive = head.keepsAlive
+    exchange.asksForUpgrade = !head.upgrade.isEmpty
     expectNothing(of: client)
-    if let span = route.bounds.exchange { limitExchange(of: client, to: span) }
+    if let span = route.bounds.exchange { limitExchange(of: exchange, to: span) }
+    return exchange
   }
 
   // MARK: - Content
 
   /// Moves content from the client into the record. Returns whether anything moved.
-  func readRequestBody(_ client: ClientConnection) -> Bool {
-    guard client.call.requestBody.isExpected else { return dropRequestBody(client) }
-    guard (client.record?.count ?? 0) < Self.requestHighWater else {
+  func readRequestBody(_ exchange: ActiveExchange) -> Bool {
+    let client = exchange.client
+    guard exchange.requestBody.isExpected else { return dropRequestBody(exchange) }
+    guard (exchange.record?.count ?? 0) < Self.requestHighWater else {
       // It is the server that does not take more; the client is held back by us.
-      client.call.bodyRate?.paused(at: now)
+      exchange.bodyRate?.paused(at: now)
       if client.clientDuty == .requestBody { expectNothing(of: client) }
       return false
     }
     if client.inbound == nil {
       guard receive(client) else {
-        requestBodyIsAwaited(client)
+        requestBodyIsAwaited(exchange)
         return false
       }
     }
     guard var inbound = client.inbound.take() else { return false }
-    var record = client.record.take() ?? buffers.take()
+    var record = exchange.record.take() ?? buffers.take()
     let before = inbound.count
     var failure: MessageError?
-    switch client.call.requestBody {
+    switch exchange.requestBody {
     case .complete, .discarded: break
     case .counted(let remaining):
       let count = Int(min(remaining, UInt64(inbound.count)))
       makeRoom(in: &record, for: count)
       record.append(inbound.readable.extracting(first: count))
       inbound.consume(count)
-      client.call.requestBodyBytes &+= UInt64(count)
-      client.call.requestBody = remaining == UInt64(count) ? .complete : .counted(remaining - UInt64(count))
+      exchange.requestBodyBytes &+= UInt64(count)
+      exchange.requestBody = remaining == UInt64(count) ? .complete : .counted(remaining - UInt64(count))
     case .chunked(var decoder):
-      failure = copyChunks(client, &decoder, from: &inbound, to: &record)
+      failure = copyChunks(exchange, &decoder, from: &inbound, to: &record)
     }
     let taken = before - inbound.count
     let moved = taken != 0
     if !moved, inbound.writableCount == 0 { inbound.compact() }
-    client.record = consume record
-    noteRecordSize(client)
+    exchange.record = consume record
+    noteRecordSize(exchange)
     if inbound.isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     if let failure {
       counters.malformedRequests &+= 1
-      requestBodyIsMalformed(client, failure)
+      requestBodyIsMalformed(exchange, failure)
       return true
     }
-    if let limit = client.call.bounds.bodyBytes, client.call.requestBodyBytes > limit {
-      requestBodyIsTooLarge(client, limit)
+    if let limit = exchange.bounds.bodyBytes, exchange.requestBodyBytes > limit {
+      requestBodyIsTooLarge(exchange, limit)
       return true
     }
     if moved {
-      client.call.bodyRate?.received(taken, at: now)
-      client.call.awaitsContinue = false
-      if client.call.requestBody.isComplete {
+      exchange.bodyRate?.received(taken, at: now)
+      exchange.awaitsContinue = false
+      if exchange.requestBody.isComplete {
         if client.clientDuty == .requestBody { expectNothing(of: client) }
       } else if client.clientDuty != .reading {
-        expect(.requestBody, of: client, within: bodyPatience(client))
+        expect(.requestBody, of: client, within: bodyPatience(exchange))
       }
       return true
     }
     // A partial chunk line is all there is: more must come before anything can move.
     if receive(client) { return true }
-    requestBodyIsAwaited(client)
+    requestBodyIsAwaited(exchange)
     return false
   }
 
   /// A client that sends to the end before it reads must get rid of what nobody wants, or it never reads its answer.
-  private func dropRequestBody(_ client: ClientConnection) -> Bool {
-    guard case .discarded = client.call.requestBody, receive(client) else { return false }
+  private func dropRequestBody(_ exchange: ActiveExchange) -> Bool {
+    let client = exchange.client
+    guard case .discarded = exchange.requestBody, receive(client) else { return false }
     if let inbound = client.inbound.take() { recycle(inbound) }
     return true
   }
 
   /// Nothing of the content is here: it is the client's turn, or its request ended too early.
-  private func requestBodyIsAwaited(_ client: ClientConnection) {
+  private func requestBodyIsAwaited(_ exchange: ActiveExchange) {
+    let client = exchange.client
     guard client.phase == .exchanging else { return }
     if client.sawEnd {
-      requestBodyEndedEarly(client)
-    } else if client.clientDuty == .none, !client.call.awaitsContinue {
-      expect(.requestBody, of: client, within: bodyPatience(client))
+      requestBodyEndedEarly(exchange)
+    } else if client.clientDuty == .none, !exchange.awaitsContinue {
+      expect(.requestBody, of: client, within: bodyPatience(exchange))
     }
   }
 
   private func copyChunks(
-    _ client: ClientConnection, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
+    _ exchange: ActiveExchange, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
     to record: inout ByteBuffer
   ) -> MessageError? {
     // What is here of the content goes on as one chunk, however small the chunks were that it came in.
@@ -297,16 +302,16 @@ extension Worker {
         record.append(inbound.readable.part(range))
         rest -= range.count
         if rest == 0 { ChunkedWriter.writeChunkEnd(to: &record) }
-        client.call.requestBodyBytes &+= UInt64(range.count)
+        exchange.requestBodyBytes &+= UInt64(range.count)
         offset = range.end
       case .incomplete(let consumed):
         inbound.consume(consumed)
-        client.call.requestBody = .chunked(decoder)
+        exchange.requestBody = .chunked(decoder)
         return nil
       case .finished(let consumed, let trailers):
         ChunkedWriter.writeEnd(to: &record, bytes: inbound.readable, trailers: trailers)
         inbound.consume(consumed)
-        client.call.requestBody = .complete
+        exchange.requestBody = .complete
         return nil
       case .failed(let error):
         return error
@@ -319,15 +324,15 @@ extension Worker {
     if record.writableCount < count { record.reserve(count) }
   }
 
-  private func noteRecordSize(_ client: ClientConnection) {
-    guard client.call.machine.isRecordWhole, let size = client.record?.writeOffset else { return }
+  private func noteRecordSize(_ exchange: ActiveExchange) {
+    guard exchange.machine.isRecordWhole, let size = exchange.record?.writeOffset else { return }
     // Content counts, not the framing of its chunks; of that there may be as much again.
     let limit = settings.limits.replayBytes
-    guard client.call.requestBodyBytes > UInt64(limit) || size > client.call.headLength + 2 * limit + Self.chunkRoom
+    guard exchange.requestBodyBytes > UInt64(limit) || size > exchange.headLength + 2 * limit + Self.chunkRoom
     else { return }
-    client.saveRequestLine()
-    client.call.receivedRequestID = requestID(client)
-    client.call.machine.recordLost()
+    exchange.saveRequestLine()
+    exchange.receivedRequestID = requestID(exchange)
+    exchange.machine.recordLost()
   }
 
   /// Room for the framing of a chunk.
@@ -336,16 +341,16 @@ extension Worker {
   // MARK: - Sending
 
   /// Hands the record to the kernel, as much as it takes. Returns whether anything moved.
-  func sendRequest(_ client: ClientConnection) -> Bool {
-    guard case .leased = client.call.stage, let upstream = client.upstream, upstream.isWritable,
+  func sendRequest(_ exchange: ActiveExchange) -> Bool {
+    guard case .leased = exchange.stage, let upstream = exchange.upstream, upstream.isWritable,
       upstream.firstError == 0
     else { return false }
-    if client.call.hasWaited, clientLeftWhileWaiting(client) { return true }
+    if exchange.hasWaited, clientLeftWhileWaiting(exchange) { return true }
     let isFirst = upstream.requestBytesWritten == 0
-    if isFirst, client.record != nil, !mayWriteRequest(client, upstream) { return true }
-    guard var record = client.record.take() else { return false }
+    if isFirst, exchange.record != nil, !mayWriteRequest(exchange, upstream) { return true }
+    guard var record = exchange.record.take() else { return false }
     guard !record.isEmpty else {
-      client.record = consume record
+      exchange.record = consume record
       return false
     }
     let waiting = record.count
@@ -353,18 +358,18 @@ extension Worker {
     switch result {
     case .bytes(let count):
       upstream.bytesWritten &+= UInt64(count)
-      client.call.machine.requestBytesWritten(count)
-      if isFirst { noteReuse(client) }
+      exchange.machine.requestBytesWritten(count)
+      if isFirst { noteReuse(exchange) }
       if count < waiting { upstream.isWritable = false }
-      if client.call.machine.isRecordWhole {
+      if exchange.machine.isRecordWhole {
         record.advanceReadOffset(count)
       } else {
         record.advanceReadOffset(count)
         record.compact()
       }
       let isEmpty = record.isEmpty
-      client.record = consume record
-      requestMoved(client, isEmpty: isEmpty)
+      exchange.record = consume record
+      requestMoved(exchange, isEmpty: isEmpty)
       return true
     case .wouldBlock:
       upstream.isWritable = false
@@ -375,53 +380,43 @@ extension Worker {
       upstream.noteError(code)
       upstream.isWritable = false
       upstream.isReadable = true
-      client.record = consume record
-      return readResponse(client)
+      exchange.record = consume record
+      return readResponse(exchange)
     }
-    client.record = consume record
-    if client.serverDuty == .none { expect(.sending, for: client, within: client.call.bounds.bodyIdle) }
+    exchange.record = consume record
+    if exchange.serverDuty == .none { expect(.sending, for: exchange, within: exchange.bounds.bodyIdle) }
     return false
   }
 
   /// The connection had idled for so long that something on the way may have forgotten it.
-  private func doubtArrival(_ client: ClientConnection) {
-    guard let upstream = client.upstream, let state = Socket.transportState(upstream.number),
-      let patience = client.call.machine.silencePatience(retransmissionTimeout: state.retransmissionTimeout)
+  private func doubtArrival(_ exchange: ActiveExchange) {
+    guard let upstream = exchange.upstream, let state = Socket.transportState(upstream.number),
+      let patience = exchange.machine.silencePatience(retransmissionTimeout: state.retransmissionTimeout)
     else { return }
-    expectArrival(of: client, within: patience)
+    expectArrival(of: exchange, within: patience)
   }
 
   /// The server took more of the request; what is expected of it now?
-  private func requestMoved(_ client: ClientConnection, isEmpty: Bool) {
-    guard client.call.responseBody.isAwaited else {
+  private func requestMoved(_ exchange: ActiveExchange, isEmpty: Bool) {
+    guard exchange.responseBody.isAwaited else {
       // Its answer is on the way already; while the request moves, it is not late.
-      if client.serverDuty == .responseBody { expect(.responseBody, for: client, within: client.call.bounds.bodyIdle) }
+      if exchange.serverDuty == .responseBody { expect(.responseBody, for: exchange, within: exchange.bounds.bodyIdle) }
       return
     }
     if !isEmpty {
-      expect(.sending, for: client, within: client.call.bounds.bodyIdle)
-    } else if client.call.requestBody.isComplete || client.call.awaitsContinue {
-      client.call.sentAt = now
-      expect(.responseHead, for: client, within: client.call.bounds.responseHead)
-      if let facts = client.call.facts, facts.idleAge >= Exchange.forgettingAge { doubtArrival(client) }
+      expect(.sending, for: exchange, within: exchange.bounds.bodyIdle)
+    } else if exchange.requestBody.isComplete || exchange.awaitsContinue {
+      exchange.sentAt = now
+      expect(.responseHead, for: exchange, within: exchange.bounds.responseHead)
+      if let facts = exchange.facts, facts.idleAge >= Exchange.forgettingAge { doubtArrival(exchange) }
     } else {
       // It is the client's turn.
-      expectNothingOfServer(for: client)
+      expectNothingOfServer(for: exchange)
     }
   }
 }
 
-extension Call {
-  /// Makes ready for the next request. Keeps nothing but memory.
-  mutating func reset(machine: Exchange, bounds: RouteBounds, at now: Instant) {
-    self = Call(machine: machine, bounds: bounds)
-    responseBody = .awaitingHead
-    startedAt = now
-    isActive = true
-  }
-}
-
-extension Call.RequestBody {
+extension ActiveExchange.RequestBody {
   var isComplete: Bool {
     if case .complete = self { true } else { false }
   }
@@ -435,7 +430,7 @@ extension Call.RequestBody {
   }
 }
 
-extension Call.ResponseBody {
+extension ActiveExchange.ResponseBody {
   /// Whether no final head has come yet.
   var isAwaited: Bool {
     if case .awaitingHead = self { true } else { false }

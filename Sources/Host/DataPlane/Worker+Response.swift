@@ -8,47 +8,47 @@ extension Worker {
   private static let longestHoldBack = Nanoseconds.milliseconds(10)
 
   /// Reads from the server and moves what is understood towards the client. Returns whether anything moved.
-  func readResponse(_ client: ClientConnection) -> Bool {
-    guard let upstream = client.upstream, !upstream.isConnecting else { return false }
-    switch client.call.stage {
+  func readResponse(_ exchange: ActiveExchange) -> Bool {
+    guard let upstream = exchange.upstream, !upstream.isConnecting else { return false }
+    switch exchange.stage {
     case .leased: break
     case .judging:
-      if upstream.isReadable || upstream.peerClosed { judgingStirred(client) }
+      if upstream.isReadable || upstream.peerClosed { judgingStirred(exchange) }
       return false
     case .none, .waiting, .connecting, .backingOff: return false
     }
-    switch client.call.responseBody {
-    case .awaitingHead: return readResponseHead(client, upstream)
-    case .counted, .untilClose, .chunked: return readResponseBody(client, upstream)
+    switch exchange.responseBody {
+    case .awaitingHead: return readResponseHead(exchange, upstream)
+    case .counted, .untilClose, .chunked: return readResponseBody(exchange, upstream)
     case .complete: return false
     }
   }
 
   // MARK: - Head
 
-  private func readResponseHead(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+  private func readResponseHead(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
     let received = receive(upstream)
     // An interim response may have left the next head in the buffer.
-    guard received || client.call.mayHoldHead else {
-      if upstream.sawEnd || upstream.firstError != 0 { endedBeforeHead(client, upstream) }
+    guard received || exchange.mayHoldHead else {
+      if upstream.sawEnd || upstream.firstError != 0 { endedBeforeHead(exchange, upstream) }
       return false
     }
-    client.call.mayHoldHead = false
+    exchange.mayHoldHead = false
     guard let inbound = upstream.inbound.take() else { return received }
     let hasEnded = upstream.sawEnd || upstream.firstError != 0
-    switch parseResponse(inbound, upstream, client.call.method) {
+    switch parseResponse(inbound, upstream, exchange.method) {
     case .incomplete:
       upstream.inbound = consume inbound
-      if !received, hasEnded { endedBeforeHead(client, upstream) }
+      if !received, hasEnded { endedBeforeHead(exchange, upstream) }
       return received
     case .failed(let error):
-      responseIsMalformed(client, upstream, inbound, error)
+      responseIsMalformed(exchange, upstream, inbound, error)
     case .complete(let head):
       upstream.scan = HeadScan()
       if head.isInterim {
-        interimArrived(client, upstream, inbound, head)
+        interimArrived(exchange, upstream, inbound, head)
       } else {
-        headArrived(client, upstream, inbound, head)
+        headArrived(exchange, upstream, inbound, head)
       }
     }
     return true
@@ -62,62 +62,63 @@ extension Worker {
   }
 
   /// Whether the response that has arrived may answer the request.
-  private func couldAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
-    guard client.call.machine.mustCheckAnswer else { return true }
+  private func couldAnswer(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
+    guard exchange.machine.mustCheckAnswer else { return true }
     // A UNIX socket answers SIOCOUTQ with the memory of messages that were not read to their end: no evidence.
     let unacknowledged =
       upstream.server.record.address.isUnix ? nil : Socket.unacknowledgedBytes(upstream.number)
-    if !client.call.requestBody.isComplete || !(client.record?.isEmpty ?? true) || unacknowledged ?? 0 > 0 {
-      client.call.answerIsEarly = true
+    if !exchange.requestBody.isComplete || !(exchange.record?.isEmpty ?? true) || unacknowledged ?? 0 > 0 {
+      exchange.answerIsEarly = true
     }
     return EvidenceRule.couldAnswer(
       bytesWritten: upstream.requestBytesWritten, unacknowledgedBytes: unacknowledged)
   }
 
   private func interimArrived(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
+    let client = exchange.client
     var inbound = held
-    let couldAnswer = couldAnswer(client, upstream)
-    let fate = client.call.machine.responseHeadArrived(
+    let couldAnswer = couldAnswer(exchange, upstream)
+    let fate = exchange.machine.responseHeadArrived(
       isInterim: true, couldAnswer: couldAnswer, observation: observe(upstream), now: now)
     switch fate {
     case .discard(let deadline):
       recycle(inbound)
-      discardResponse(client, until: deadline)
+      discardResponse(exchange, until: deadline)
       return
     case .passOn: break
     }
-    client.call.interimCount &+= 1
-    guard client.call.interimCount <= Self.interimLimit else {
+    exchange.interimCount &+= 1
+    guard exchange.interimCount <= Self.interimLimit else {
       recycle(inbound)
-      let end = client.call.machine.responseInvalid(
+      let end = exchange.machine.responseInvalid(
         .invalidResponse(detail: "more than \(Self.interimLimit) interim responses"), couldAnswer: true,
         observation: observe(upstream), now: now)
-      follow(end, for: client)
+      follow(end, for: exchange)
       return
     }
     // RFC 9110 section 15.2: no 1xx to an HTTP/1.0 client.
-    if client.call.version == .http11 {
+    if exchange.version == .http11 {
       var outbound = client.outbound.take() ?? buffers.take()
       head.write(
-        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: exchange.version,
         clientKeepsAlive: true, bodyFraming: .none)
       client.outbound = consume outbound
-      client.call.machine.interimPassedOn()
-      if head.status == 100 { client.call.awaitsContinue = false }
+      exchange.machine.interimPassedOn()
+      if head.status == 100 { exchange.awaitsContinue = false }
     }
     inbound.consume(head.byteCount)
-    client.call.mayHoldHead = !inbound.isEmpty
+    exchange.mayHoldHead = !inbound.isEmpty
     if inbound.isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
-    if client.call.requestBody.isComplete, client.record?.isEmpty ?? true {
+    if exchange.requestBody.isComplete, exchange.record?.isEmpty ?? true {
       // The time runs from the request's last byte: a server that goes on saying that it will answer has not answered.
-      if client.serverDuty != .responseHead {
-        expect(.responseHead, for: client, within: client.call.bounds.responseHead)
+      if exchange.serverDuty != .responseHead {
+        expect(.responseHead, for: exchange, within: exchange.bounds.responseHead)
       }
-    } else if client.serverDuty == .responseHead, head.status == 100 {
+    } else if exchange.serverDuty == .responseHead, head.status == 100 {
       // After a 100 it is the client's turn.
-      expectNothingOfServer(for: client)
+      expectNothingOfServer(for: exchange)
     }
   }
 
@@ -125,95 +126,96 @@ extension Worker {
   private static let interimLimit = 128
 
   private func headArrived(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
     var inbound = held
-    client.call.answerIsEarly = false
-    let couldAnswer = couldAnswer(client, upstream)
+    exchange.answerIsEarly = false
+    let couldAnswer = couldAnswer(exchange, upstream)
     let isReplayed: Bool
     if !couldAnswer {
       // The last word of a server that closes is followed by evidence; behind anything else a wait would bring none.
       isReplayed =
         noteUnaskedBytes(inbound.readable, of: upstream, seen: .beforeAcknowledgement) == .answer
-        && replaysDoubtedAnswer(client, upstream, mayAnswer: false, "a response came before the request had arrived")
+        && replaysDoubtedAnswer(exchange, upstream, mayAnswer: false, "a response came before the request had arrived")
     } else {
       isReplayed =
-        client.call.facts?.isReused ?? false && replaysDoubtedAnswer(client, upstream, inbound, head)
+        exchange.facts?.isReused ?? false && replaysDoubtedAnswer(exchange, upstream, inbound, head)
     }
     if isReplayed {
       recycle(inbound)
       return
     }
-    switch client.call.machine.responseHeadArrived(
+    switch exchange.machine.responseHeadArrived(
       isInterim: false, couldAnswer: couldAnswer, observation: observe(upstream), now: now)
     {
     case .discard(let deadline):
       recycle(inbound)
-      discardResponse(client, until: deadline)
+      discardResponse(exchange, until: deadline)
       return
     case .passOn: break
     }
     noteOutcome(.answered(status: UInt16(head.status)), at: upstream.server)
-    noteAnswer(client, upstream, head)
+    noteAnswer(exchange, upstream, head)
     if ConnectionAuthentication.isNamed(inbound.readable, fields) { upstream.isPrivate = true }
-    if head.status >= 400, retriesAnswer(client, upstream, inbound, head) {
+    if head.status >= 400, retriesAnswer(exchange, upstream, inbound, head) {
       recycle(inbound)
       return
     }
-    client.call.headAt = now
-    client.call.status = head.status
-    if client.call.loggedFields != nil { noteLoggedFields(client, ofResponse: inbound.readable) }
+    exchange.headAt = now
+    exchange.status = head.status
+    if exchange.loggedFields != nil { noteLoggedFields(exchange, ofResponse: inbound.readable) }
     if head.status == 101 {
-      switchProtocols(client, upstream, inbound, head)
+      switchProtocols(exchange, upstream, inbound, head)
       return
     }
-    passHeadOn(client, upstream, &inbound, head)
+    passHeadOn(exchange, upstream, &inbound, head)
     if inbound.isEmpty {
       recycle(inbound)
     } else {
       upstream.inbound = consume inbound
     }
-    moveBufferedBody(client, upstream)
-    responseMayBeComplete(client, upstream)
+    moveBufferedBody(exchange, upstream)
+    responseMayBeComplete(exchange, upstream)
   }
 
   /// Writes the head to the client and prepares for its content.
   private func passHeadOn(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ inbound: inout ByteBuffer, _ head: ResponseHead
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ inbound: inout ByteBuffer, _ head: ResponseHead
   ) {
-    let framing = head.framing(forClient: client.call.version)
+    let client = exchange.client
+    let framing = head.framing(forClient: exchange.version)
     // A client that is still sending would have its request taken for the next one; it is told that this is the end.
-    let persists = client.call.clientKeepsAlive && client.call.requestBody.isComplete && servesFurther(client)
+    let persists = exchange.clientKeepsAlive && exchange.requestBody.isComplete && servesFurther(client)
     let via = settings.forwarding.via ? viaName : nil
     let date = fields.contains(.date) ? nil : dateValue
     var outbound = client.outbound.take() ?? buffers.take()
-    let cookie = stickyLine(client)
-    if let route = client.call.route, route.changesResponses || !cookie.isEmpty {
+    let cookie = stickyLine(exchange)
+    if let route = exchange.route, route.changesResponses || !cookie.isEmpty {
       head.write(
-        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: exchange.version,
         clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle, via: via, date: date,
-        edits: route.responseEdits, values: editValues(client, route.responseEdits.variables), extraLines: cookie)
+        edits: route.responseEdits, values: editValues(exchange, route.responseEdits.variables), extraLines: cookie)
     } else {
       head.write(
-        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+        to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: exchange.version,
         clientKeepsAlive: persists, bodyFraming: framing, keepAliveTimeout: advertisedIdle, via: via, date: date)
     }
     client.outbound = consume outbound
-    client.call.machine.responsePassedOn()
-    client.call.closesClient = !persists || framing == .untilClose
-    client.call.sendsChunks = framing == .chunked
-    client.call.isDelimitedByClose = framing == .untilClose
-    client.call.upstreamFate = head.keepsAlive ? .stays : .lastAnswer
-    client.call.answerIsBare = head.framing == .none
+    exchange.machine.responsePassedOn()
+    exchange.closesClient = !persists || framing == .untilClose
+    exchange.sendsChunks = framing == .chunked
+    exchange.isDelimitedByClose = framing == .untilClose
+    exchange.upstreamFate = head.keepsAlive ? .stays : .lastAnswer
+    exchange.answerIsBare = head.framing == .none
     inbound.consume(head.byteCount)
     switch head.framing {
-    case .none: client.call.responseBody = .complete
-    case .contentLength(let length): client.call.responseBody = length == 0 ? .complete : .counted(length)
-    case .chunked: client.call.responseBody = .chunked(ChunkedDecoder(sender: .upstream))
-    case .untilClose: client.call.responseBody = .untilClose
+    case .none: exchange.responseBody = .complete
+    case .contentLength(let length): exchange.responseBody = length == 0 ? .complete : .counted(length)
+    case .chunked: exchange.responseBody = .chunked(ChunkedDecoder(sender: .upstream))
+    case .untilClose: exchange.responseBody = .untilClose
     }
-    client.call.awaitsContinue = false
-    expect(.responseBody, for: client, within: client.call.bounds.bodyIdle)
+    exchange.awaitsContinue = false
+    expect(.responseBody, for: exchange, within: exchange.bounds.bodyIdle)
   }
 
   private var advertisedIdle: UInt32? {
@@ -224,9 +226,9 @@ extension Worker {
   private static let shortestHintPeriod = Nanoseconds.milliseconds(100)
 
   /// Lets the idle window learn from an answer: a hint, or a reuse at an idle age that was not proven.
-  private func noteAnswer(_ client: ClientConnection, _ upstream: UpstreamConnection, _ head: ResponseHead) {
+  private func noteAnswer(_ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ head: ResponseHead) {
     let server = upstream.server
-    if client.call.facts?.uses == 0, now.since(server.roundTripMeasuredAt) > .seconds(1),
+    if exchange.facts?.uses == 0, now.since(server.roundTripMeasuredAt) > .seconds(1),
       let time = Socket.transportState(upstream.number)?.roundTripTime
     {
       server.roundTripMeasuredAt = now
@@ -235,7 +237,7 @@ extension Worker {
         return .unchanged
       }
     }
-    if let facts = client.call.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
+    if let facts = exchange.facts, facts.isReused, server.record.bounds.isNews(reuseAt: facts.idleAge) {
       learn(server) { $0.reuseSucceeded(idleAge: facts.idleAge, uses: facts.uses, now: self.now) }
     }
     // The same hint again is no news, and one that changes with every response is not worth more than a look a second.
@@ -254,31 +256,31 @@ extension Worker {
   }
 
   /// A response that cannot be the answer: nothing of it is passed on, and the socket's end is awaited.
-  private func discardResponse(_ client: ClientConnection, until deadline: Instant) {
-    client.call.stage = .judging
-    expect(.reset, for: client, within: deadline.since(now))
-    judgingStirred(client)
+  private func discardResponse(_ exchange: ActiveExchange, until deadline: Instant) {
+    exchange.stage = .judging
+    expect(.reset, for: exchange, within: deadline.since(now))
+    judgingStirred(exchange)
   }
 
-  private func endedBeforeHead(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-    attemptEnded(client)
+  private func endedBeforeHead(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
+    attemptEnded(exchange)
   }
 
   private func responseIsMalformed(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ error: MessageError
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ error: MessageError
   ) {
     let inbound = held
-    let couldAnswer = couldAnswer(client, upstream)
-    if couldAnswer, replaysMalformedAnswer(client, upstream, inbound, error) {
+    let couldAnswer = couldAnswer(exchange, upstream)
+    if couldAnswer, replaysMalformedAnswer(exchange, upstream, inbound, error) {
       recycle(inbound)
       return
     }
     let cause = cause(of: error, inbound)
     let observation = observe(upstream)
-    let end = client.call.machine.responseInvalid(cause, couldAnswer: couldAnswer, observation: observation, now: now)
+    let end = exchange.machine.responseInvalid(cause, couldAnswer: couldAnswer, observation: observation, now: now)
     recycle(inbound)
-    noteFailedAttempt(client, at: upstream.server)
-    follow(end, for: client)
+    noteFailedAttempt(exchange, at: upstream.server)
+    follow(end, for: exchange)
   }
 
   /// What the server speaks if it is not HTTP, else which rule it broke.
@@ -294,36 +296,38 @@ extension Worker {
 
   // MARK: - Content
 
-  private func readResponseBody(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+  private func readResponseBody(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
+    let client = exchange.client
     guard (client.outbound?.count ?? 0) < Self.responseHighWater else {
       // It is the client that does not take more; the server is held back by us.
-      client.call.wasHeldBack = true
-      if client.serverDuty == .responseBody { expectNothingOfServer(for: client) }
+      exchange.wasHeldBack = true
+      if exchange.serverDuty == .responseBody { expectNothingOfServer(for: exchange) }
       return false
     }
     var moved = false
-    if case .counted(let remaining) = client.call.responseBody, upstream.inbound == nil {
-      moved = receiveCounted(client, upstream, remaining)
+    if case .counted(let remaining) = exchange.responseBody, upstream.inbound == nil {
+      moved = receiveCounted(exchange, upstream, remaining)
     } else if receive(upstream, largely: true) {
       moved = true
-      moveBufferedBody(client, upstream)
+      moveBufferedBody(exchange, upstream)
     }
-    guard client.phase == .exchanging, client.upstream === upstream else { return true }
+    guard client.phase == .exchanging, exchange.upstream === upstream else { return true }
     if moved {
-      expect(.responseBody, for: client, within: client.call.bounds.bodyIdle)
-      responseMayBeComplete(client, upstream)
+      expect(.responseBody, for: exchange, within: exchange.bounds.bodyIdle)
+      responseMayBeComplete(exchange, upstream)
       return true
     }
     if upstream.sawEnd || upstream.firstError != 0 {
-      endedWithinBody(client, upstream)
+      endedWithinBody(exchange, upstream)
       return true
     }
-    if client.serverDuty == .none { expect(.responseBody, for: client, within: client.call.bounds.bodyIdle) }
+    if exchange.serverDuty == .none { expect(.responseBody, for: exchange, within: exchange.bounds.bodyIdle) }
     return false
   }
 
   /// Content of known length goes from the socket into the client's buffer without another copy.
-  private func receiveCounted(_ client: ClientConnection, _ upstream: UpstreamConnection, _ remaining: UInt64) -> Bool {
+  private func receiveCounted(_ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ remaining: UInt64) -> Bool {
+    let client = exchange.client
     guard upstream.isReadable else { return false }
     var outbound = client.outbound.take() ?? bulkBuffer(for: remaining)
     if outbound.writableCount < 1_024 { outbound.makeRoom(for: 4_096) }
@@ -339,13 +343,13 @@ extension Worker {
         let surplus = count - Int(remaining)
         noteUnaskedBytes(outbound.readable.extracting(last: surplus), of: upstream, seen: .behindAnswer)
         outbound.removeLast(surplus)
-        client.call.upstreamFate = .surplus
-        client.call.responseBodyBytes &+= remaining
-        client.call.responseBody = .complete
+        exchange.upstreamFate = .surplus
+        exchange.responseBodyBytes &+= remaining
+        exchange.responseBody = .complete
       } else {
-        client.call.responseBodyBytes &+= UInt64(count)
+        exchange.responseBodyBytes &+= UInt64(count)
         let rest = remaining - UInt64(count)
-        client.call.responseBody = rest == 0 ? .complete : .counted(rest)
+        exchange.responseBody = rest == 0 ? .complete : .counted(rest)
       }
     case .wouldBlock: upstream.isReadable = false
     case .endOfStream: noteEnd(of: upstream)
@@ -364,41 +368,42 @@ extension Worker {
   }
 
   /// Moves content that is already here to the client's buffer, decoded and framed anew.
-  private func moveBufferedBody(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+  private func moveBufferedBody(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
+    let client = exchange.client
     guard var inbound = upstream.inbound.take() else { return }
     var outbound = client.outbound.take() ?? (inbound.count > 2_048 ? bulkBuffers.take() : buffers.take())
     // Framing adds to what came: a chunk's size line and ends, for each chunk again below.
     outbound.makeRoom(for: inbound.count + 32)
     var failure: MessageError?
-    switch client.call.responseBody {
+    switch exchange.responseBody {
     case .awaitingHead, .complete: break
     case .counted(let remaining):
       let count = Int(min(remaining, UInt64(inbound.count)))
       outbound.append(inbound.readable.extracting(first: count))
       inbound.consume(count)
-      client.call.responseBodyBytes &+= UInt64(count)
-      client.call.responseBody = remaining == UInt64(count) ? .complete : .counted(remaining - UInt64(count))
+      exchange.responseBodyBytes &+= UInt64(count)
+      exchange.responseBody = remaining == UInt64(count) ? .complete : .counted(remaining - UInt64(count))
     case .untilClose:
       let count = inbound.count
-      if client.call.sendsChunks, count > 0 {
+      if exchange.sendsChunks, count > 0 {
         ChunkedWriter.writeChunkStart(count, to: &outbound)
         outbound.append(inbound.readable)
         ChunkedWriter.writeChunkEnd(to: &outbound)
       } else {
         outbound.append(inbound.readable)
       }
-      client.call.responseBodyBytes &+= UInt64(count)
+      exchange.responseBodyBytes &+= UInt64(count)
       inbound.consume(count)
     case .chunked(var decoder):
-      failure = copyChunks(client, &decoder, from: &inbound, to: &outbound)
+      failure = copyChunks(exchange, &decoder, from: &inbound, to: &outbound)
     }
     // What is left behind a complete response was not asked for.
-    if client.call.responseBody.isComplete, !inbound.isEmpty {
-      client.call.upstreamFate = .surplus
-      upstream.lastAnswerWasBare = client.call.answerIsBare
+    if exchange.responseBody.isComplete, !inbound.isEmpty {
+      exchange.upstreamFate = .surplus
+      upstream.lastAnswerWasBare = exchange.answerIsBare
       noteUnaskedBytes(inbound.readable, of: upstream, seen: .behindAnswer)
     }
-    if inbound.isEmpty || client.call.responseBody.isComplete {
+    if inbound.isEmpty || exchange.responseBody.isComplete {
       recycle(inbound)
     } else {
       if inbound.writableCount == 0 { inbound.compact() }
@@ -406,14 +411,14 @@ extension Worker {
     }
     if outbound.isEmpty { recycle(outbound) } else { client.outbound = consume outbound }
     if let failure {
-      let end = client.call.machine.responseInvalid(
+      let end = exchange.machine.responseInvalid(
         .invalidResponse(detail: failure.explanation), couldAnswer: true, observation: observe(upstream), now: now)
-      follow(end, for: client)
+      follow(end, for: exchange)
     }
   }
 
   private func copyChunks(
-    _ client: ClientConnection, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
+    _ exchange: ActiveExchange, _ decoder: inout ChunkedDecoder, from inbound: inout ByteBuffer,
     to outbound: inout ByteBuffer
   ) -> MessageError? {
     var offset = 0
@@ -421,25 +426,25 @@ extension Worker {
       switch decoder.next(inbound.readable, from: offset) {
       case .data(let range):
         outbound.makeRoom(for: range.count + 32)
-        if client.call.sendsChunks {
+        if exchange.sendsChunks {
           ChunkedWriter.writeChunkStart(range.count, to: &outbound)
           outbound.append(inbound.readable.part(range))
           ChunkedWriter.writeChunkEnd(to: &outbound)
         } else {
           outbound.append(inbound.readable.part(range))
         }
-        client.call.responseBodyBytes &+= UInt64(range.count)
+        exchange.responseBodyBytes &+= UInt64(range.count)
         offset = range.end
       case .incomplete(let consumed):
         inbound.consume(consumed)
-        client.call.responseBody = .chunked(decoder)
+        exchange.responseBody = .chunked(decoder)
         return nil
       case .finished(let consumed, let trailers):
-        if client.call.sendsChunks {
+        if exchange.sendsChunks {
           ChunkedWriter.writeEnd(to: &outbound, bytes: inbound.readable, trailers: trailers)
         }
         inbound.consume(consumed)
-        client.call.responseBody = .complete
+        exchange.responseBody = .complete
         return nil
       case .failed(let error):
         return error
@@ -447,40 +452,42 @@ extension Worker {
     }
   }
 
-  private func endedWithinBody(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-    if case .untilClose = client.call.responseBody, upstream.sawEnd, upstream.firstError == 0 {
+  private func endedWithinBody(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
+    let client = exchange.client
+    if case .untilClose = exchange.responseBody, upstream.sawEnd, upstream.firstError == 0 {
       // The close is the end of the content.
-      if client.call.sendsChunks {
+      if exchange.sendsChunks {
         var outbound = client.outbound.take() ?? buffers.take()
         ChunkedWriter.writeEnd(to: &outbound)
         client.outbound = consume outbound
       }
-      client.call.upstreamFate = .lastAnswer
-      client.call.responseBody = .complete
-      responseMayBeComplete(client, upstream)
+      exchange.upstreamFate = .lastAnswer
+      exchange.responseBody = .complete
+      responseMayBeComplete(exchange, upstream)
       return
     }
-    attemptEnded(client)
+    attemptEnded(exchange)
   }
 
   /// Gives the connection back as soon as the response is whole, whatever the client still has to read.
-  private func responseMayBeComplete(_ client: ClientConnection, _ upstream: UpstreamConnection) {
-    guard client.phase == .exchanging, client.call.responseBody.isComplete, client.upstream === upstream else { return }
-    if !client.call.machine.isFinished { client.call.machine.responseEnded() }
-    let requestIsSent = client.call.requestBody.isComplete && (client.record?.isEmpty ?? true)
-    let isOfUnknownAge = client.call.wasHeldBack && now.since(upstream.readableSince) > Self.longestHoldBack
+  private func responseMayBeComplete(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
+    let client = exchange.client
+    guard client.phase == .exchanging, exchange.responseBody.isComplete, exchange.upstream === upstream else { return }
+    if !exchange.machine.isFinished { exchange.machine.responseEnded() }
+    let requestIsSent = exchange.requestBody.isComplete && (exchange.record?.isEmpty ?? true)
+    let isOfUnknownAge = exchange.wasHeldBack && now.since(upstream.readableSince) > Self.longestHoldBack
     let isReusable: Bool
-    switch client.call.upstreamFate {
+    switch exchange.upstreamFate {
     case .stays:
-      let isDoubtful = client.call.answerIsBare && upstream.server.sendsUnannouncedContent
+      let isDoubtful = exchange.answerIsBare && upstream.server.sendsUnannouncedContent
       isReusable =
         requestIsSent && upstream.firstError == 0 && upstream.inbound == nil && !isOfUnknownAge
-        && !client.call.answerIsEarly && !isDoubtful
+        && !exchange.answerIsEarly && !isDoubtful
       if !isReusable {
         countClose(
           !requestIsSent
             ? "request-unfinished"
-            : client.call.answerIsEarly ? "early-answer" : isDoubtful ? "unannounced-content" : "age-unknown")
+            : exchange.answerIsEarly ? "early-answer" : isDoubtful ? "unannounced-content" : "age-unknown")
       }
     case .lastAnswer:
       isReusable = false
@@ -491,13 +498,13 @@ extension Worker {
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
     if upstream.sawEnd || upstream.peerClosed { upstream.isReadable = true }
-    upstream.lastAnswerWasBare = client.call.answerIsBare
-    returnLease(client, reusable: isReusable)
-    expectNothingOfServer(for: client)
+    upstream.lastAnswerWasBare = exchange.answerIsBare
+    returnLease(exchange, reusable: isReusable)
+    expectNothingOfServer(for: exchange)
     // The server has answered without the rest of the request.
-    if !client.call.requestBody.isComplete {
-      client.call.requestBody = .discarded
-      client.call.closesClient = true
+    if !exchange.requestBody.isComplete {
+      exchange.requestBody = .discarded
+      exchange.closesClient = true
     }
   }
 

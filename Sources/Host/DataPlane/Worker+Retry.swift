@@ -5,9 +5,9 @@ import Logging
 /// server is asked. What may be retried is decided in `Exchange+Retry`.
 extension Worker {
   /// Takes note of what lets a request be retried whatever its method, where that plays a part.
-  func noteIdempotencyKey(_ client: ClientConnection, _ inbound: borrowing ByteBuffer) {
-    guard let policy = client.call.route?.retryPolicy, !policy.isOff, policy.honoursIdempotencyKey else { return }
-    client.call.hasIdempotencyKey = IdempotencyKey.isPresent(inbound.readable, fields)
+  func noteIdempotencyKey(_ exchange: ActiveExchange, _ inbound: borrowing ByteBuffer) {
+    guard let policy = exchange.route?.retryPolicy, !policy.isOff, policy.honoursIdempotencyKey else { return }
+    exchange.hasIdempotencyKey = IdempotencyKey.isPresent(inbound.readable, fields)
   }
 
   /// The head of an answer says that the server failed, and nothing of it was passed on.
@@ -15,11 +15,11 @@ extension Worker {
   /// - Parameter inbound: the head, and what came behind it.
   /// - Returns: whether the answer was dropped and the request will be sent again.
   func retriesAnswer(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ inbound: borrowing ByteBuffer, _ head: ResponseHead
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ inbound: borrowing ByteBuffer, _ head: ResponseHead
   ) -> Bool {
-    guard let context = retryContext(client), context.policy.names(status: head.status) else { return false }
+    guard let context = retryContext(exchange), context.policy.names(status: head.status) else { return false }
     let server = upstream.server
-    let decision = client.call.machine.answerFailed(
+    let decision = exchange.machine.answerFailed(
       status: head.status, retryAfter: RetryAfter(inbound.readable, fields), context, budget: &server.budget)
     switch decision {
     case .giveUp(let reason):
@@ -27,9 +27,9 @@ extension Worker {
       return false
     case .retry(let delay):
       counters.retries["\(head.status)", default: 0] &+= 1
-      tellRetry(client, "\(head.status): \(server.record.name) answered so", context.policy, delay)
-      dropAnswer(client, upstream, head, isWhole: isWhole(head, bytesThere: inbound.count))
-      backOff(client, from: server, delay)
+      tellRetry(exchange, "\(head.status): \(server.record.name) answered so", context.policy, delay)
+      dropAnswer(exchange, upstream, head, isWhole: isWhole(head, bytesThere: inbound.count))
+      backOff(exchange, from: server, delay)
       return true
     }
   }
@@ -37,27 +37,27 @@ extension Worker {
   /// The exchange failed, and the client was not told. It leases nothing any more.
   ///
   /// - Returns: whether the request will be sent again.
-  func retriesFailure(_ client: ClientConnection, _ failure: Failure) -> Bool {
-    guard let context = retryContext(client), let server = client.call.server else { return false }
-    switch client.call.machine.attemptFailed(failure, context, budget: &server.budget) {
+  func retriesFailure(_ exchange: ActiveExchange, _ failure: Failure) -> Bool {
+    guard let context = retryContext(exchange), let server = exchange.server else { return false }
+    switch exchange.machine.attemptFailed(failure, context, budget: &server.budget) {
     case .giveUp(let reason):
       noteNotRetried(reason)
       return false
     case .retry(let delay):
       counters.retries["\(failure.proxyStatusError)", default: 0] &+= 1
       tellRetry(
-        client, "\(failure.status): \(failure.sentence(server: server.record.name))", context.policy, delay)
-      backOff(client, from: server, delay)
+        exchange, "\(failure.status): \(failure.sentence(server: server.record.name))", context.policy, delay)
+      backOff(exchange, from: server, delay)
       return true
     }
   }
 
   /// nil where nothing is retried, which costs a look at the route.
-  private func retryContext(_ client: ClientConnection) -> Exchange.RetryContext? {
-    guard let policy = client.call.route?.retryPolicy, !policy.isOff else { return nil }
+  private func retryContext(_ exchange: ActiveExchange) -> Exchange.RetryContext? {
+    guard let policy = exchange.route?.retryPolicy, !policy.isOff else { return nil }
     return Exchange.RetryContext(
-      policy: policy, hasIdempotencyKey: client.call.hasIdempotencyKey, random: backoffRandomness.next(), now: now,
-      deadline: min(client.exchangeDeadline, drain?.deadline ?? .distantFuture))
+      policy: policy, hasIdempotencyKey: exchange.hasIdempotencyKey, random: backoffRandomness.next(), now: now,
+      deadline: min(exchange.exchangeDeadline, drain?.deadline ?? .distantFuture))
   }
 
   // MARK: - The answer that nobody gets
@@ -75,48 +75,48 @@ extension Worker {
 
   /// Gives the connection back when that takes no more reading, and closes it else: an error page is not worth a wait.
   private func dropAnswer(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ head: ResponseHead, isWhole: Bool
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ head: ResponseHead, isWhole: Bool
   ) {
-    let requestIsSent = client.call.requestBody.isComplete && (client.record?.isEmpty ?? true)
+    let requestIsSent = exchange.requestBody.isComplete && (exchange.record?.isEmpty ?? true)
     let isReusable =
-      isWhole && head.keepsAlive && requestIsSent && !client.call.answerIsEarly && upstream.firstError == 0
+      isWhole && head.keepsAlive && requestIsSent && !exchange.answerIsEarly && upstream.firstError == 0
     if !isReusable {
       countClose(!requestIsSent ? "request-unfinished" : head.keepsAlive ? "answer-dropped" : "last-answer")
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
     if upstream.sawEnd || upstream.peerClosed { upstream.isReadable = true }
-    returnLease(client, reusable: isReusable)
+    returnLease(exchange, reusable: isReusable)
   }
 
   // MARK: - The time until the retry
 
   /// Leaves `server` alone, and asks for a connection, to another one if there is one, when `delay` has passed.
-  private func backOff(_ client: ClientConnection, from server: Server, _ delay: Nanoseconds) {
-    noteTried(server, by: client)
-    client.record?.rewind()
-    client.call.responseBody = .awaitingHead
-    client.call.mayHoldHead = false
-    client.call.interimCount = 0
-    client.silenceDeadline = .distantFuture
-    client.call.stage = .backingOff
-    client.call.hasWaited = true
-    expect(.backoff, for: client, within: delay)
+  private func backOff(_ exchange: ActiveExchange, from server: Server, _ delay: Nanoseconds) {
+    noteTried(server, by: exchange)
+    exchange.record?.rewind()
+    exchange.responseBody = .awaitingHead
+    exchange.mayHoldHead = false
+    exchange.interimCount = 0
+    exchange.silenceDeadline = .distantFuture
+    exchange.stage = .backingOff
+    exchange.hasWaited = true
+    expect(.backoff, for: exchange, within: delay)
   }
 
   /// Whoever left meanwhile has taken the deadline with him.
-  func backoffEnded(_ client: ClientConnection) {
-    guard case .backingOff = client.call.stage else { return }
-    client.call.stage = .none
-    acquire(client)
+  func backoffEnded(_ exchange: ActiveExchange) {
+    guard case .backingOff = exchange.stage else { return }
+    exchange.stage = .none
+    acquire(exchange)
   }
 
   // MARK: - Telling
 
-  private func tellRetry(_ client: ClientConnection, _ what: String, _ policy: RetryPolicy, _ delay: Nanoseconds) {
+  private func tellRetry(_ exchange: ActiveExchange, _ what: String, _ policy: RetryPolicy, _ delay: Nanoseconds) {
     notices.post(now) {
-      let number = client.call.machine.retries
+      let number = exchange.machine.retries
       log.notice(
-        "\(requestLine(client)): \(what); retry \(number) of \(policy.maximumRetries) in \(delay.rounded.text)")
+        "\(requestLine(exchange)): \(what); retry \(number) of \(policy.maximumRetries) in \(delay.rounded.text)")
     }
   }
 
@@ -128,10 +128,10 @@ extension Worker {
   }
 
   /// The exchange is over; what came of its retries?
-  func noteRetried(_ client: ClientConnection) {
-    guard !client.call.clientWasLost else { return }
+  func noteRetried(_ exchange: ActiveExchange) {
+    guard !exchange.clientWasLost else { return }
     let isFailure =
-      client.call.failure != nil || client.call.route?.retryPolicy.names(status: client.call.status) ?? false
+      exchange.failure != nil || exchange.route?.retryPolicy.names(status: exchange.status) ?? false
     if isFailure { counters.retriesFailed &+= 1 } else { counters.retriesAnswered &+= 1 }
   }
 }

@@ -20,24 +20,24 @@ extension Worker {
 
   /// Takes from the request what its server is chosen by, where the upstream hashes requests.
   func noteBalanceKey(
-    _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ upstream: Upstream
+    _ exchange: ActiveExchange, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ upstream: Upstream
   ) {
     guard let key = upstream.hashKey else { return }
     let address =
-      upstream.settings.balance == .hash(.clientAddress) ? self.address(of: client)?.bytes ?? [] : []
-    client.call.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
+      upstream.settings.balance == .hash(.clientAddress) ? self.address(of: exchange)?.bytes ?? [] : []
+    exchange.balanceKey = key.key(head, inbound.readable, fields, clientAddress: address)
   }
 
   /// Takes from the request's cookie which server it is to stay with, where the upstream keeps clients with their servers.
-  func noteStickyServer(_ client: ClientConnection, _ inbound: borrowing ByteBuffer, _ upstream: Upstream) {
+  func noteStickyServer(_ exchange: ActiveExchange, _ inbound: borrowing ByteBuffer, _ upstream: Upstream) {
     guard upstream.stickyCookie != nil else { return }
-    client.call.stickyServer = upstream.server(namedIn: inbound.readable, fields)
+    exchange.stickyServer = upstream.server(namedIn: inbound.readable, fields)
   }
 
   /// The field line that keeps the client with the server that answered it; empty where it is with it already, and where the
   /// upstream keeps nobody.
-  func stickyLine(_ client: ClientConnection) -> [UInt8] {
-    guard let server = client.call.server, server.upstream.stickyCookie != nil, client.call.stickyServer !== server
+  func stickyLine(_ exchange: ActiveExchange) -> [UInt8] {
+    guard let server = exchange.server, server.upstream.stickyCookie != nil, exchange.stickyServer !== server
     else {
       return []
     }
@@ -57,32 +57,33 @@ extension Worker {
 
   /// Keeps of a request what edits of its response will name.
   func noteEditValues(
-    _ client: ClientConnection, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ route: Route?
+    _ exchange: ActiveExchange, _ head: RequestHead, _ inbound: borrowing ByteBuffer, _ route: Route?
   ) {
     guard let route, route.changesResponses else { return }
     let variables = route.responseEdits.variables
-    if variables.contains(.host) { client.call.askedHost = Array(inbound.readable.text(head.host).utf8) }
+    if variables.contains(.host) { exchange.askedHost = Array(inbound.readable.text(head.host).utf8) }
     if variables.contains(.requestID), let given = RequestID.received(inbound.readable, fields) {
-      client.call.receivedRequestID = Array(inbound.readable.text(given).utf8)
+      exchange.receivedRequestID = Array(inbound.readable.text(given).utf8)
     }
   }
 
   /// What the variables of a route's edits stand for in the exchange of `client`.
-  func editValues(_ client: ClientConnection, _ variables: EditValues.Variables) -> EditValues {
+  func editValues(_ exchange: ActiveExchange, _ variables: EditValues.Variables) -> EditValues {
+    let client = exchange.client
     var values = EditValues()
     guard !variables.isEmpty else { return values }
     if variables.contains(.clientAddress) {
       values.clientAddress =
-        client.call.namedClient.map { Array($0.description.utf8) } ?? client.forwarding.clientAddress
+        exchange.namedClient.map { Array($0.description.utf8) } ?? client.forwarding.clientAddress
     }
     values.clientPort = client.forwarding.clientPort
     if variables.contains(.scheme) { values.scheme = client.forwarding.scheme }
-    values.host = client.call.askedHost
-    values.requestID = client.call.requestID
-    values.receivedRequestID = client.call.receivedRequestID
-    if variables.contains(.server) { values.server = Array((client.call.server?.record.name ?? "").utf8) }
-    if variables.contains(.upstream) { values.upstream = Array((client.call.route?.upstream?.name ?? "").utf8) }
-    if variables.contains(.route) { values.route = Array((client.call.route?.name ?? "").utf8) }
+    values.host = exchange.askedHost
+    values.requestID = exchange.requestID
+    values.receivedRequestID = exchange.receivedRequestID
+    if variables.contains(.server) { values.server = Array((exchange.server?.record.name ?? "").utf8) }
+    if variables.contains(.upstream) { values.upstream = Array((exchange.route?.upstream?.name ?? "").utf8) }
+    if variables.contains(.route) { values.route = Array((exchange.route?.name ?? "").utf8) }
     return values
   }
 }

@@ -15,10 +15,10 @@ extension Worker {
   }
 
   /// Sets what is expected of the server and until when; a later call replaces it.
-  func expect(_ duty: ClientConnection.ServerDuty, for client: ClientConnection, within span: Nanoseconds) {
-    client.serverDuty = duty
-    client.serverDeadline = now.advanced(by: span)
-    enter(client, client.serverDeadline)
+  func expect(_ duty: ActiveExchange.ServerDuty, for exchange: ActiveExchange, within span: Nanoseconds) {
+    exchange.serverDuty = duty
+    exchange.serverDeadline = now.advanced(by: span)
+    enter(exchange, exchange.serverDeadline)
   }
 
   func expectNothing(of client: ClientConnection) {
@@ -26,21 +26,21 @@ extension Worker {
     client.clientDeadline = .distantFuture
   }
 
-  func expectNothingOfServer(for client: ClientConnection) {
-    client.serverDuty = .none
-    client.serverDeadline = .distantFuture
+  func expectNothingOfServer(for exchange: ActiveExchange) {
+    exchange.serverDuty = .none
+    exchange.serverDeadline = .distantFuture
   }
 
   /// Sets when the exchange must be over as a whole.
-  func limitExchange(of client: ClientConnection, to span: Nanoseconds) {
-    client.exchangeDeadline = now.advanced(by: span)
-    enter(client, client.exchangeDeadline)
+  func limitExchange(of exchange: ActiveExchange, to span: Nanoseconds) {
+    exchange.exchangeDeadline = now.advanced(by: span)
+    enter(exchange, exchange.exchangeDeadline)
   }
 
   /// Sets when it is looked whether the request has arrived.
-  func expectArrival(of client: ClientConnection, within span: Nanoseconds) {
-    client.silenceDeadline = now.advanced(by: span)
-    enter(client, client.silenceDeadline)
+  func expectArrival(of exchange: ActiveExchange, within span: Nanoseconds) {
+    exchange.silenceDeadline = now.advanced(by: span)
+    enter(exchange, exchange.silenceDeadline)
   }
 
   private func enter(_ client: ClientConnection, _ deadline: Instant) {
@@ -51,11 +51,21 @@ extension Worker {
     timers.schedule(client.token, at: due)
   }
 
+  private func enter(_ exchange: ActiveExchange, _ deadline: Instant) {
+    guard deadline < exchange.timerAt else { return }
+    let due = min(deadline, now.advanced(by: Self.longestEntry))
+    guard due < exchange.timerAt else { return }
+    exchange.timerAt = due
+    timers.schedule(exchange.token, at: due)
+  }
+
   func timerFired(_ token: UInt64) {
     switch UInt8(token >> 56) {
     case Kind.client:
       guard let client = clients.element(token) else { return }
       clientTimerFired(client)
+    case Kind.exchange:
+      if let exchange = exchanges.place(token) { exchangeTimerFired(exchange) }
     case Kind.sweep:
       let server = servers[Int(token & 0xffff_ffff)]
       // An entry that was replaced by a sooner one comes up as well.
@@ -79,29 +89,37 @@ extension Worker {
     // An entry that was replaced by a sooner one comes up as well: it has nothing to say.
     guard client.timerAt <= now else { return }
     client.timerAt = .distantFuture
-    // First: what it answers puts an end to the other deadlines, while behind the answer of another it would cut that one off.
-    if client.phase == .exchanging, client.exchangeDeadline <= now {
-      client.exchangeDeadline = .distantFuture
-      exchangeTimedOut(client)
-    }
-    if client.phase != .closed, client.serverDeadline <= now {
-      let duty = client.serverDuty
-      expectNothingOfServer(for: client)
-      serverIsLate(client, duty)
-    }
-    if client.silenceDeadline <= now {
-      client.silenceDeadline = .distantFuture
-      silenceLasted(client)
-    }
-    if client.phase != .closed, client.clientDeadline <= now {
+    if client.clientDeadline <= now {
       let duty = client.clientDuty
       expectNothing(of: client)
       clientIsLate(client, duty)
     }
     guard client.phase != .closed else { return }
-    enter(
-      client, min(client.clientDeadline, client.serverDeadline, min(client.exchangeDeadline, client.silenceDeadline)))
+    enter(client, client.clientDeadline)
     advance(client)
+  }
+
+  private func exchangeTimerFired(_ exchange: ActiveExchange) {
+    guard exchange.timerAt <= now else { return }
+    exchange.timerAt = .distantFuture
+    guard exchange.isActive else { return }
+    // First: what it answers puts an end to the other deadlines, while behind the answer of another it would cut that one off.
+    if exchange.exchangeDeadline <= now {
+      exchange.exchangeDeadline = .distantFuture
+      exchangeTimedOut(exchange)
+    }
+    if exchange.isActive, exchange.serverDeadline <= now {
+      let duty = exchange.serverDuty
+      expectNothingOfServer(for: exchange)
+      serverIsLate(exchange, duty)
+    }
+    if exchange.isActive, exchange.silenceDeadline <= now {
+      exchange.silenceDeadline = .distantFuture
+      silenceLasted(exchange)
+    }
+    guard exchange.isActive else { return }
+    enter(exchange, min(exchange.serverDeadline, exchange.exchangeDeadline, exchange.silenceDeadline))
+    advance(exchange.client)
   }
 
   private func clientIsLate(_ client: ClientConnection, _ duty: ClientConnection.ClientDuty) {
@@ -121,27 +139,29 @@ extension Worker {
       answerLate(client, "the request head was not complete within \(settings.timeouts.requestHead.text)")
     case .requestBody:
       counters.clientTimeouts &+= 1
-      requestBodyIsLate(client)
+      if let exchange = client.exchange { requestBodyIsLate(exchange) }
     case .reading:
       counters.clientTimeouts &+= 1
       clientBroke(client)
-    case .tunnel: tunnelWasSilent(client)
+    case .tunnel:
+      if let exchange = client.exchange { tunnelWasSilent(exchange) }
     case .linger: closeClient(client)
     }
   }
 
-  private func serverIsLate(_ client: ClientConnection, _ duty: ClientConnection.ServerDuty) {
+  private func serverIsLate(_ exchange: ActiveExchange, _ duty: ActiveExchange.ServerDuty) {
+    let client = exchange.client
     switch duty {
     case .none: break
-    case .connect: connectTimedOut(client)
-    case .waiting: waitEnded(client)
-    case .sending: serverStalled(client)
-    case .responseHead: responseHeadTimedOut(client)
+    case .connect: connectTimedOut(exchange)
+    case .waiting: waitEnded(exchange)
+    case .sending: serverStalled(exchange)
+    case .responseHead: responseHeadTimedOut(exchange)
     case .responseBody:
       // A client that does not read is what holds everything up; its own deadline says so.
-      if client.clientDuty != .reading { responseBodyStalled(client) }
-    case .reset: resetWaitEnded(client)
-    case .backoff: backoffEnded(client)
+      if client.clientDuty != .reading { responseBodyStalled(exchange) }
+    case .reset: resetWaitEnded(exchange)
+    case .backoff: backoffEnded(exchange)
     }
   }
 }

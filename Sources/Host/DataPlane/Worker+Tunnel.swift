@@ -23,72 +23,75 @@ extension Worker {
 
   /// A 101 came: from here on both sides speak the other protocol.
   func switchProtocols(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ held: consuming ByteBuffer, _ head: ResponseHead
   ) {
+    let client = exchange.client
     var inbound = held
-    guard client.call.asksForUpgrade, client.call.requestBody.isComplete, client.record?.isEmpty ?? true,
-      head.switches(to: client.call.askedProtocols, inbound.readable)
+    guard exchange.asksForUpgrade, exchange.requestBody.isComplete, exchange.record?.isEmpty ?? true,
+      head.switches(to: exchange.askedProtocols, inbound.readable)
     else {
       recycle(inbound)
-      let end = client.call.machine.responseInvalid(
+      let end = exchange.machine.responseInvalid(
         .upgradeFailed(detail: "the server switched to a protocol that was not asked for"), couldAnswer: true,
         observation: observe(upstream), now: now)
-      client.call.status = 0
-      client.call.headAt = nil
-      follow(end, for: client)
+      exchange.status = 0
+      exchange.headAt = nil
+      follow(end, for: exchange)
       return
     }
     var outbound = client.outbound.take() ?? buffers.take()
     head.write(
-      to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: client.call.version,
+      to: &outbound, bytes: inbound.readable, fields: fields, clientVersion: exchange.version,
       clientKeepsAlive: true,
       bodyFraming: .none, via: settings.forwarding.via ? viaName : nil, edits: .none, values: EditValues(),
-      extraLines: stickyLine(client))
+      extraLines: stickyLine(exchange))
     inbound.consume(head.byteCount)
     outbound.append(inbound.readable)
     recycle(inbound)
     client.outbound = consume outbound
-    client.call.machine.responsePassedOn()
-    client.call.machine.responseEnded()
-    client.call.responseBody = .complete
+    exchange.machine.responsePassedOn()
+    exchange.machine.responseEnded()
+    exchange.responseBody = .complete
     counters.tunnels &+= 1
     // The record has been sent; from now on it carries what the client says to the server.
-    client.saveRequestLine()
-    client.record?.removeAll()
+    exchange.saveRequestLine()
+    exchange.record?.removeAll()
     client.phase = .tunnelling
-    expectNothingOfServer(for: client)
+    expectNothingOfServer(for: exchange)
     // The exchange was over with the 101; a tunnel has a time of its own.
-    client.exchangeDeadline = .distantFuture
-    client.silenceDeadline = .distantFuture
-    expect(.tunnel, of: client, within: client.call.bounds.tunnelIdle)
+    exchange.exchangeDeadline = .distantFuture
+    exchange.silenceDeadline = .distantFuture
+    expect(.tunnel, of: client, within: exchange.bounds.tunnelIdle)
   }
 
   /// Moves what is ready in both directions. Returns whether anything moved.
-  func pumpTunnel(_ client: ClientConnection) -> Bool {
-    guard let upstream = client.upstream else { return false }
+  func pumpTunnel(_ exchange: ActiveExchange) -> Bool {
+    let client = exchange.client
+    guard let upstream = exchange.upstream else { return false }
     var moved = false
-    if pumpTowardsServer(client, upstream) { moved = true }
-    if client.phase == .tunnelling, pumpTowardsClient(client, upstream) { moved = true }
+    if pumpTowardsServer(exchange, upstream) { moved = true }
+    if client.phase == .tunnelling, pumpTowardsClient(exchange, upstream) { moved = true }
     guard client.phase == .tunnelling else { return moved }
-    if client.sawEnd, client.record == nil, client.inbound == nil, !client.call.sentEndToServer {
-      client.call.sentEndToServer = true
+    if client.sawEnd, exchange.record == nil, client.inbound == nil, !exchange.sentEndToServer {
+      exchange.sentEndToServer = true
       Socket.shutdownWriting(upstream.number)
     }
-    if upstream.sawEnd, client.outbound == nil, !client.call.sentEndToClient {
-      client.call.sentEndToClient = true
+    if upstream.sawEnd, client.outbound == nil, !exchange.sentEndToClient {
+      exchange.sentEndToClient = true
       Socket.shutdownWriting(client.number)
     }
-    if client.call.sentEndToServer, client.call.sentEndToClient {
-      endTunnel(client, .finished)
+    if exchange.sentEndToServer, exchange.sentEndToClient {
+      endTunnel(exchange, .finished)
     } else if moved {
-      expect(.tunnel, of: client, within: client.call.bounds.tunnelIdle)
+      expect(.tunnel, of: client, within: exchange.bounds.tunnelIdle)
     }
     return moved
   }
 
-  private func pumpTowardsServer(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+  private func pumpTowardsServer(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
+    let client = exchange.client
     var moved = false
-    var record = client.record.take() ?? buffers.take()
+    var record = exchange.record.take() ?? buffers.take()
     if var inbound = client.inbound.take() {
       // Bytes that came behind the request belong to the new protocol.
       record.append(inbound.readable)
@@ -102,7 +105,7 @@ extension Worker {
       switch Socket.receive(client.number, into: &record) {
       case .bytes(let count):
         counters.bytesFromClients &+= UInt64(count)
-        client.call.requestBodyBytes &+= UInt64(count)
+        exchange.requestBodyBytes &+= UInt64(count)
         if count < room, !client.peerClosed { client.isReadable = false }
         moved = true
       case .wouldBlock: client.isReadable = false
@@ -112,7 +115,7 @@ extension Worker {
         moved = true
       case .failed:
         recycle(record)
-        endTunnel(client, .reset)
+        endTunnel(exchange, .reset)
         return false
       }
     }
@@ -126,15 +129,16 @@ extension Worker {
       case .wouldBlock, .endOfStream: upstream.isWritable = false
       case .failed:
         recycle(record)
-        endTunnel(client, .reset)
+        endTunnel(exchange, .reset)
         return false
       }
     }
-    if record.isEmpty { recycle(record) } else { client.record = consume record }
+    if record.isEmpty { recycle(record) } else { exchange.record = consume record }
     return moved
   }
 
-  private func pumpTowardsClient(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+  private func pumpTowardsClient(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
+    let client = exchange.client
     var moved = false
     var outbound = client.outbound.take() ?? buffers.take()
     if outbound.writableCount == 0 { outbound.compact() }
@@ -142,7 +146,7 @@ extension Worker {
       let room = outbound.writableCount
       switch Socket.receive(upstream.number, into: &outbound) {
       case .bytes(let count):
-        client.call.responseBodyBytes &+= UInt64(count)
+        exchange.responseBodyBytes &+= UInt64(count)
         if count < room, !upstream.peerClosed { upstream.isReadable = false }
         moved = true
       case .wouldBlock: upstream.isReadable = false
@@ -152,7 +156,7 @@ extension Worker {
         moved = true
       case .failed:
         recycle(outbound)
-        endTunnel(client, .reset)
+        endTunnel(exchange, .reset)
         return false
       }
     }
@@ -167,7 +171,7 @@ extension Worker {
       case .wouldBlock, .endOfStream: client.isWritable = false
       case .failed:
         recycle(outbound)
-        endTunnel(client, .reset)
+        endTunnel(exchange, .reset)
         return false
       }
     }
@@ -176,28 +180,29 @@ extension Worker {
   }
 
   /// Neither side has said anything for as long as the settings allow.
-  func tunnelWasSilent(_ client: ClientConnection) {
-    let span = client.call.bounds.tunnelIdle
-    noteCut(client, .tunnelTimeout(after: span))
+  func tunnelWasSilent(_ exchange: ActiveExchange) {
+    let span = exchange.bounds.tunnelIdle
+    noteCut(exchange, .tunnelTimeout(after: span))
     notices.post(now) {
       log.notice(
-        "\(requestLine(client)): the tunnel to \(serverName(client)) is closed: nothing came through it for \(span.text) (timeouts.tunnel-idle)"
+        "\(requestLine(exchange)): the tunnel to \(serverName(exchange)) is closed: nothing came through it for \(span.text) (timeouts.tunnel-idle)"
       )
     }
-    endTunnel(client, .silent)
+    endTunnel(exchange, .silent)
   }
 
   /// Closes both sides. Where one broke, the other is to notice that it did not end in order: it gets a RST instead of a FIN.
-  func endTunnel(_ client: ClientConnection, _ end: TunnelEnd) {
-    counters.tunnelsEnded[end.rawValue, default: 0] &+= 1
-    switch end {
+  func endTunnel(_ exchange: ActiveExchange, _ how: TunnelEnd) {
+    let client = exchange.client
+    counters.tunnelsEnded[how.rawValue, default: 0] &+= 1
+    switch how {
     case .finished, .silent: break
     case .reset:
       Socket.abortOnClose(client.number)
-      if let upstream = client.upstream { Socket.abortOnClose(upstream.number) }
+      if let upstream = exchange.upstream { Socket.abortOnClose(upstream.number) }
     }
-    returnLease(client, reusable: false)
-    endCall(client)
+    returnLease(exchange, reusable: false)
+    end(exchange)
     closeClient(client)
   }
 }

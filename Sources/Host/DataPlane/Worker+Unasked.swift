@@ -27,38 +27,38 @@ extension Worker {
   /// none; and nothing is written to a connection that has ended.
   ///
   /// - Returns: whether the request may be written. If not, the exchange has moved on.
-  func mayWriteRequest(_ client: ClientConnection, _ upstream: UpstreamConnection) -> Bool {
+  func mayWriteRequest(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
     let glance = Socket.glance(upstream.number)
-    guard let facts = client.call.facts else { preconditionFailure("a lease brings its facts") }
+    guard let facts = exchange.facts else { preconditionFailure("a lease brings its facts") }
     if glance == .quiet {
-      _ = client.call.machine.lookedAgain(.quiet)
+      _ = exchange.machine.lookedAgain(.quiet)
       upstream.isReadable = false
       return true
     }
     let hasSpoken = if case .bytes = glance { true } else { false }
-    switch client.call.machine.lookedAgain(hasSpoken ? .spoken : .stale) {
+    switch exchange.machine.lookedAgain(hasSpoken ? .spoken : .stale) {
     case .send:
       return true
     case .acquireAnother:
       counters.foundStaleBeforeWrite &+= 1
       noteIdleEnd(of: upstream, facts, glance)
       if hasSpoken { noteUnaskedBytes(of: upstream, seen: .beforeWrite) }
-      leaseAnother(client, insteadOf: upstream)
+      leaseAnother(exchange, insteadOf: upstream)
     case .judge:
-      spokenToFirst(client, upstream)
+      spokenToFirst(exchange, upstream)
     }
     return false
   }
 
   /// The first byte of a request was written.
-  func noteReuse(_ client: ClientConnection) {
-    guard let facts = client.call.facts, facts.isReused else { return }
+  func noteReuse(_ exchange: ActiveExchange) {
+    guard let facts = exchange.facts, facts.isReused else { return }
     counters.upstreamConnectionsReused &+= 1
     counters.idleAgeAtReuse.record(facts.idleAge)
   }
 
   /// The server speaks on a connection that it has just accepted.
-  private func spokenToFirst(_ client: ClientConnection, _ upstream: UpstreamConnection) {
+  private func spokenToFirst(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
     var cause = FailureCause.unaskedResponse
     var bytes = buffers.take()
     if case .bytes = Socket.receive(upstream.number, into: &bytes) {
@@ -69,10 +69,10 @@ extension Worker {
       }
     }
     recycle(bytes)
-    let end = client.call.machine.spokenToFirst(cause, budget: &upstream.server.budget, now: now)
+    let end = exchange.machine.spokenToFirst(cause, budget: &upstream.server.budget, now: now)
     counters.attemptsEndedByVerdict[Verdict.neverSent.label, default: 0] &+= 1
-    noteFailedAttempt(client, at: upstream.server)
-    follow(end, for: client)
+    noteFailedAttempt(exchange, at: upstream.server)
+    follow(end, for: exchange)
   }
 
   // MARK: - What it was
@@ -124,32 +124,32 @@ extension Worker {
   ///   - mayAnswer: whether the evidence rule lets it be the answer.
   ///   - reason: for the log.
   func replaysDoubtedAnswer(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, mayAnswer: Bool = true, _ reason: String
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, mayAnswer: Bool = true, _ reason: String
   ) -> Bool {
     guard
-      let end = client.call.machine.answerDoubted(
+      let end = exchange.machine.answerDoubted(
         mayAnswer ? .delivered : .unknown, budget: &upstream.server.budget, now: now)
     else { return false }
     counters.doubtedAnswers &+= 1
     notices.post(now) {
       log.notice(
-        "\(requestLine(client)): \(reason) on a reused connection to \(upstream.server.record.name), so the answer may be another request's: replayed on a fresh connection"
+        "\(requestLine(exchange)): \(reason) on a reused connection to \(upstream.server.record.name), so the answer may be another request's: replayed on a fresh connection"
       )
     }
-    follow(end, for: client)
+    follow(end, for: exchange)
     return true
   }
 
   /// Whether the response may be another request's, and the request is sent again for it.
   func replaysDoubtedAnswer(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ inbound: borrowing ByteBuffer, _ head: ResponseHead
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ inbound: borrowing ByteBuffer, _ head: ResponseHead
   ) -> Bool {
     if upstream.server.record.isDoubted(at: now) {
-      return replaysDoubtedAnswer(client, upstream, "the server has sent answers that nobody had asked for")
+      return replaysDoubtedAnswer(exchange, upstream, "the server has sent answers that nobody had asked for")
     }
     guard inbound.count > head.byteCount, let end = end(of: head, inbound), end < inbound.count,
       UnaskedBytes(inbound.readable.extracting(end..<inbound.count), endsStream: false) == .answer,
-      replaysDoubtedAnswer(client, upstream, "more than one answer came")
+      replaysDoubtedAnswer(exchange, upstream, "more than one answer came")
     else { return false }
     noteUnaskedAnswer(of: upstream, seen: .behindAnswer)
     return true
@@ -158,11 +158,11 @@ extension Worker {
   /// What came on a reused connection is no response: most likely the rest of the answer before, or noise behind it. Returns
   /// whether the request is sent again.
   func replaysMalformedAnswer(
-    _ client: ClientConnection, _ upstream: UpstreamConnection, _ inbound: borrowing ByteBuffer, _ error: MessageError
+    _ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ inbound: borrowing ByteBuffer, _ error: MessageError
   ) -> Bool {
-    guard let facts = client.call.facts, facts.isReused else { return false }
+    guard let facts = exchange.facts, facts.isReused else { return false }
     noteUnaskedBytes(inbound.readable, of: upstream, seen: .behindAnswer)
-    return replaysDoubtedAnswer(client, upstream, "what came is no response (\(error.explanation))")
+    return replaysDoubtedAnswer(exchange, upstream, "what came is no response (\(error.explanation))")
   }
 
   /// Where the response ends, if its end is here.

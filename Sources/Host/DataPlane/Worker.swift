@@ -59,6 +59,7 @@ final class Worker {
     static let resumeAccepting: UInt8 = 5
     static let drainDeadline: UInt8 = 6
     static let closeListeners: UInt8 = 7
+    static let exchange: UInt8 = 8
   }
 
   let index: Int
@@ -97,6 +98,7 @@ final class Worker {
   /// Those that are about to close, and when (``closingTime``).
   var leaving: [(listener: Listener, closesAt: Instant)] = []
   var clients = Slab<ClientConnection>(kind: Kind.client)
+  var exchanges = ExchangeSlab(kind: Kind.exchange)
   var upstreamConnections = Slab<UpstreamConnection>(kind: Kind.upstream)
   /// In the order of the settings.
   var upstreams: [Upstream] = []
@@ -282,11 +284,11 @@ final class Worker {
       connectProgressed(upstream, readiness)
       return
     }
-    guard let token = upstream.client, let client = clients.element(token) else {
+    guard let token = upstream.exchange, let exchange = exchanges.element(token) else {
       idleConnectionStirred(upstream)
       return
     }
-    advance(client)
+    advance(exchange.client)
   }
 
   /// Gives a client connection another turn before the loop waits again.
@@ -326,13 +328,15 @@ final class Worker {
       case .idle, .readingHead:
         moved = readHead(client)
       case .exchanging:
-        if readRequestBody(client) { moved = true }
-        if client.peerClosed, endsForClosedClient(client) { return }
-        if client.phase == .exchanging, sendRequest(client) { moved = true }
-        if client.phase == .exchanging, readResponse(client) { moved = true }
-        if client.phase == .exchanging, sendResponse(client) { moved = true }
+        guard let exchange = client.exchange else { break }
+        if readRequestBody(exchange) { moved = true }
+        if client.peerClosed, endsForClosedClient(exchange) { return }
+        if exchange.isServed, sendRequest(exchange) { moved = true }
+        if exchange.isServed, readResponse(exchange) { moved = true }
+        if exchange.isServed, sendResponse(exchange) { moved = true }
       case .tunnelling:
-        moved = pumpTunnel(client)
+        guard let exchange = client.exchange else { break }
+        moved = pumpTunnel(exchange)
       case .lingering:
         moved = readLeftovers(client)
       case .closed:
@@ -379,7 +383,7 @@ final class Worker {
     pauseAccepting()
     leaving = []
     for client in clients.all {
-      if client.call.isActive { cutOff(client) }
+      if let exchange = client.exchange { cutOff(exchange) }
       closeClient(client)
     }
     for server in servers { closeIdleConnections(of: server) }

@@ -6,6 +6,7 @@ import Testing
 struct PoolRenewalTests {
   private static let start = Instant(nanoseconds: 1_000_000_000)
   private static let exchange = ExchangeID(slot: 1, generation: 0)
+  private static let next = ExchangeID(slot: 2, generation: 0)
   private static let bounds = IdleBounds(leaseLimit: .seconds(5), provenAge: .milliseconds(10))
 
   private static func renewal(
@@ -19,8 +20,9 @@ struct PoolRenewalTests {
     else { preconditionFailure("there is room") }
     change(&pool)
     let now = start.advanced(by: age)
-    switch pool.leaseRenewed(lease, idleSince: start, bounds: bounds, now: now) {
+    switch pool.leaseRenewed(lease, for: next, idleSince: start, bounds: bounds, now: now) {
     case .lease(let renewed):
+      #expect(renewed.exchange == next)
       let result = (true, renewed.facts, pool.counts.leased)
       _ = pool.leaseReturned(renewed, reusable: false, bounds: bounds, now: now)
       return result
