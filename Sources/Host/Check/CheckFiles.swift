@@ -88,7 +88,7 @@ package struct CheckFiles {
       ".mdx", ".rst", ".csv",
       ".sql", ".mp4", ".mp3", ".webp", ".test.js", ".test.ts", ".spec.ts", ".spec.js", "_test.go", ".d.ts", ".snap",
       ".c", ".h", ".cc",
-      ".cpp", ".rs", ".swift", ".java", ".kt", ".php", ".cs", ".vue", ".po", ".pot", ".log", "package-lock.json",
+      ".cpp", ".rs", ".swift", ".java", ".kt", ".php", ".vue", ".po", ".pot", ".log", "package-lock.json",
       ".pb.go",
     ]
     let small = name.lowercased()

@@ -16,7 +16,7 @@ package enum YAMLTreeReader {
     var tree = ConfigurationTree()
     do {
       let parser = try Parser(yaml: String(decoding: bytes, as: UTF8.self), resolver: .basic, encoding: .utf8)
-      var converter = Converter(file: file.path, limit: nodeLimit)
+      var converter = Converter(file: file, limit: nodeLimit)
       while let root = try parser.nextRoot() { tree.documents.append(try converter.node(root, depth: 0)) }
     } catch let problem as TooMuch {
       tree.problems.append(CheckEvidence(problem.fact, at: file.place(at: 0)))
@@ -31,9 +31,9 @@ package enum YAMLTreeReader {
   private static func place(_ error: YamlError, _ file: CheckedFile) -> CheckPlace {
     switch error {
     case .scanner(_, _, let mark, _), .parser(_, _, let mark, _), .composer(_, _, let mark, _):
-      CheckPlace(file: file.path, line: max(1, mark.line), column: max(1, mark.column))
+      file.place(line: max(1, mark.line), column: max(1, mark.column))
     case .duplicatedKeysInMapping(_, let context):
-      CheckPlace(file: file.path, line: max(1, context.mark.line), column: max(1, context.mark.column))
+      file.place(line: max(1, context.mark.line), column: max(1, context.mark.column))
     case .reader, .memory, .no, .writer, .emitter, .representer, .dataCouldNotBeDecoded: file.place(at: 0)
     }
   }
@@ -112,11 +112,11 @@ private struct TooMuch: Error {
 
 /// Copies the parser's nodes, follows aliases, merges `<<`.
 private struct Converter {
-  let file: String
+  let file: CheckedFile
   let limit: Int
   var count = 0
 
-  init(file: String, limit: Int) {
+  init(file: CheckedFile, limit: Int) {
     self.file = file
     self.limit = limit
   }
@@ -126,19 +126,19 @@ private struct Converter {
     guard count <= limit else { throw TooMuch(fact: "more than \(limit) values, with aliases followed; not read") }
     guard depth <= CheckLimits.depth else { throw TooMuch(fact: "more than \(CheckLimits.depth) levels; not read") }
     let place =
-      node.mark.map { CheckPlace(file: file, line: $0.line, column: $0.column) }
-      ?? CheckPlace(file: file, line: 1, column: 1)
+      node.mark.map { file.place(line: $0.line, column: $0.column) } ?? file.place(at: 0)
     switch node {
     case .scalar(let scalar):
       let isNothing = scalar.style == .plain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)
-      return ConfigurationNode(isNothing ? .nothing : .scalar(scalar.string), at: place)
+      return ConfigurationNode(
+        isNothing ? .nothing : .scalar(scalar.string), at: place, isBlock: scalar.style == .literal)
     case .sequence(let items):
       return ConfigurationNode(.list(try items.map { try self.node($0, depth: depth + 1) }), at: place)
     case .mapping(let mapping):
       var entries: [ConfigurationNode.Entry] = []
       var merged: [ConfigurationNode.Entry] = []
       for (key, value) in mapping {
-        let keyPlace = key.mark.map { CheckPlace(file: file, line: $0.line, column: $0.column) } ?? place
+        let keyPlace = key.mark.map { file.place(line: $0.line, column: $0.column) } ?? place
         guard case .scalar(let name) = key else { continue }
         let converted = try self.node(value, depth: depth + 1)
         if name.string == "<<" {

@@ -30,17 +30,17 @@ struct CheckFixtureTests {
     Expectation(folder: "06-go-read-header", rules: [], notes: [.notAnIdleTimeout], verdicts: [.safe]),
     Expectation(folder: "06-go-idle-two-minutes", rules: [.holdLongerThanServer], verdicts: [.race]),
     Expectation(
-      folder: "08-express-application", rules: [.settingOnWrongObject, .holdLongerThanServer], notes: [.assumedDefault]),
+      folder: "08-express-application", rules: [.settingOnWrongObject], notes: [.assumedDefault]),
     Expectation(folder: "09-nest-headers-timeout", rules: [.secondTimer], notes: [.versionFlipsDefault]),
     Expectation(folder: "10-equal-headers-timeout", rules: [.secondTimer], notes: [.versionFlipsDefault]),
     Expectation(
       folder: "11-gunicorn-gthread-alb", rules: [.holdLongerThanServer], notes: [.assumedDefault], verdicts: [.race]),
     Expectation(folder: "11-gunicorn-equal-alb", rules: [.equalOrThinMargin], verdicts: [.thin]),
     Expectation(folder: "13-ecs-margin-of-one", rules: [.equalOrThinMargin], verdicts: [.thin]),
-    Expectation(folder: "15-gunicorn-eventlet", rules: [.holdLongerThanServer], notes: [.assumedDefault]),
+    Expectation(folder: "15-gunicorn-eventlet", rules: [], notes: [.holdLongerThanServer, .assumedDefault]),
     Expectation(
       folder: "15-gunicorn-eventlet-alb", rules: [.holdLongerThanServer], notes: [.assumedDefault], verdicts: [.race]),
-    Expectation(folder: "17-server-returned", rules: [.holdLongerThanServer], notes: [.assumedDefault]),
+    Expectation(folder: "17-server-returned", rules: [], notes: [.assumedDefault]),
     Expectation(folder: "18-haproxy-no-tunnel", rules: [.tunnelFallsBack], notes: [.notAnIdleTimeout]),
     Expectation(folder: "19-haproxy-heartbeat", rules: [.tunnelFallsBack]),
     Expectation(folder: "21-alb-istio", rules: [], verdicts: [.safe]),
@@ -48,7 +48,7 @@ struct CheckFixtureTests {
     Expectation(
       folder: "23-alb-nginx-fpm", rules: [.holdLongerThanServer], notes: [.assumedDefault], verdicts: [.race]),
     Expectation(folder: "24-unknown-argument", rules: [.settingOnWrongObject]),
-    Expectation(folder: "25-spring-tomcat", rules: [.holdLongerThanServer], notes: [.assumedDefault]),
+    Expectation(folder: "25-spring-tomcat", rules: [], notes: [.holdLongerThanServer, .assumedDefault]),
     Expectation(folder: "25-spring-tomcat-ingress", rules: [.holdLongerThanServer], verdicts: [.race]),
     Expectation(folder: "27-spring-invented-keys", rules: [.settingOnWrongObject]),
     Expectation(folder: "29-nginx-close-map", rules: []),
@@ -58,7 +58,7 @@ struct CheckFixtureTests {
     Expectation(folder: "34-nginx-below-node", rules: []),
     Expectation(folder: "34-nginx-below-node-both", rules: [], verdicts: [.safe]),
     Expectation(folder: "35-gunicorn-sync-dead-setting", rules: [.settingOnWrongObject], notes: [.versionFlipsDefault]),
-    Expectation(folder: "35-gunicorn-gthread", rules: [.holdLongerThanServer], notes: [.secondTimer]),
+    Expectation(folder: "35-gunicorn-gthread", rules: [], notes: [.holdLongerThanServer, .secondTimer]),
     Expectation(folder: "37-node-drain", rules: [.blindDrain]),
     Expectation(folder: "37-node-drain-done", rules: []),
     Expectation(folder: "40-nginx-non-idempotent", rules: [.retryAppliesTwice]),

@@ -88,7 +88,10 @@ package struct ChainJoiner {
     if server.names.contains(target.host), !target.host.isEmpty { return fits(server.ports, target.port) }
     return reading.services.contains { service in
       guard service.names.contains(target.host) || service.names.contains(Self.short(target.host)) else { return false }
-      guard service.owner == server.owner || service.folders.contains(where: { isIn($0, server.place.file) }) else {
+      guard
+        service.owner == server.owner || service.files.contains(server.place.file)
+          || service.folders.contains(where: { isIn($0, server.place.file) })
+      else {
         return false
       }
       let port = target.port.flatMap { service.forwards[$0] ?? $0 }

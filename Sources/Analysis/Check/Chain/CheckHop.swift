@@ -33,6 +33,7 @@ package struct CheckHop: Sendable {
 
   package var verdict: HopVerdict {
     let plain = Self.compare(hold: pool.idle.value, server: server.idle.value)
+    if pool.repairs, plain != .open { return .safe }
     switch pool.use {
     case .unused: return .noReuse
     case .used: return plain

@@ -5,6 +5,7 @@ package enum CodeDialect: Sendable {
   case go
   case ruby
   case terraform
+  case cSharp
 }
 
 /// A piece of a source: comments are gone, strings are one token.

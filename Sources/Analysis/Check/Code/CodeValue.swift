@@ -143,8 +143,10 @@ package struct CodeValue: Sendable, Equatable {
       if ["False", "false"].contains(full) { return CodeValue(number: 0, text: "false") }
       if ["int", "Number"].contains(full) { return CodeValue() }
       // `65.seconds` in Ruby reads as a number with a member; it comes here as a word behind a mark, and is not followed.
-      guard path.count == 1, let constant = source.constant(full), constant.count < 256 else { return elsewhere(path) }
-      var inner = Evaluator(tokens: Array(constant), source: source, context: context, depth: depth + 1)
+      guard let (expression, origin) = CodeNames.find(path, in: source, context, depth: depth),
+        expression.count < 256
+      else { return CodeValue() }
+      var inner = Evaluator(tokens: Array(expression), source: origin, context: context, depth: depth + 1)
       return inner.value()
     }
 
@@ -152,9 +154,6 @@ package struct CodeValue: Sendable, Equatable {
       "time.Nanosecond": 1, "time.Microsecond": 1e3, "time.Millisecond": 1e6, "time.Second": 1e9, "time.Minute": 60e9,
       "time.Hour": 3_600e9,
     ]
-
-    /// A constant of another file that this one imports by name: too uncertain to follow, unless only one file defines it.
-    private func elsewhere(_ path: [String]) -> CodeValue { CodeValue() }
 
     private func environment(_ name: String) -> CodeValue {
       guard let text = context.environment.text(name), let value = context.environment.expand(text) else {
@@ -199,6 +198,8 @@ package struct CodeValue: Sendable, Equatable {
           return CodeValue()
         }
         return CodeValue(number: last == "max" ? most : least)
+      case "try", "coalesce", "tonumber", "tostring":
+        return arguments.first { $0.number != nil || $0.text != nil } ?? CodeValue()
       case "seconds", "FromSeconds", "ofSeconds": return CodeValue(number: arguments.first?.number)
       default: return CodeValue()
       }

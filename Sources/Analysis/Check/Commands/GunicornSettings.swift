@@ -90,6 +90,8 @@ package struct GunicornSettings: Sendable {
     var server = CheckedServer(
       .gunicorn, version: version, title: "gunicorn (\(kind ?? "worker class unknown"))", at: place, idle: idle,
       owner: owner)
+    // Its documentation says to run it behind a proxy.
+    server.knowsAFront = kind != "sync"
     let text = bind.flatMap { environment.expand($0.text) } ?? bind?.text
     server.ports = text.map { CheckTarget($0).port.map { [$0] } ?? [] } ?? [8_000]
     server.remedy =

@@ -17,6 +17,14 @@ enum ComposeReader {
       let words = (entry.value["entrypoint"]?.command ?? []) + (entry.value["command"]?.command ?? [])
       if isTraefik(entry.value) { traefik.take(words, at: entry.keyPlace) }
     }
+    let statics = context.traefik.filter { $0.loose(["serversTransport"]) != nil }
+    if statics.count == 1, traefik.idle.isAssumed,
+      let found = statics[0].loose(["serversTransport", "forwardingTimeouts", "idleConnTimeout"]),
+      let text = found.value.scalar
+    {
+      traefik.idle = CheckTimer(
+        TraefikReader.value(text), "serversTransport.forwardingTimeouts.idleConnTimeout", at: found.keyPlace)
+    }
     for entry in node["services"]?.entries ?? [] { service(entry, file, traefik, context, &reading) }
   }
 
@@ -47,8 +55,9 @@ enum ComposeReader {
     for port in node["expose"]?.items ?? [] {
       if let number = port.scalar.flatMap({ Int($0) }) { service.ports.insert(number) }
     }
-    reading.services.append(service)
     let words = (node["entrypoint"]?.command ?? []) + (node["command"]?.command ?? [])
+    service.files = Set(ScriptReader.sources(words, near: file.path, context))
+    reading.services.append(service)
     for command in ScriptReader.inner(words) {
       if let command = ServerCommand(command) { CommandServers.read(command, owner: owner, context, into: &reading) }
     }

@@ -12,24 +12,29 @@ struct GoReader {
 
   static func isCandidate(_ file: CheckedFile) -> Bool {
     file.contains("http.Server{") || file.contains("ListenAndServe")
-      || (file.contains("gin.") && file.contains(".Run("))
+      || (file.contains("gin.") && file.contains(".Run(")) || file.contains("echo.New(")
+      || file.contains("fiber.Config{")
   }
 
   func read(into reading: inout CheckReading) {
     var found = false
-    for index in source.tokens.indices where source.reads(index, "http", ".", "Server", "{") {
+    for index in source.tokens.indices
+    where source.reads(index, "http", ".", "Server", "{") || source.reads(index, "fiber", ".", "Config", "{") {
       literal(index, &reading)
       found = true
     }
     guard !found else { return }
     // `http.ListenAndServe(":8080", nil)`, gin's `r.Run()`: a server without any timer.
     let start = source.tokens.indices.first { index in
-      source.reads(index, "http", ".", "ListenAndServe") || source.reads(index, "http", ".", "ListenAndServeTLS")
+      source.reads(index, "echo", ".", "New", "(") || source.reads(index, "http", ".", "ListenAndServe")
+        || source.reads(index, "http", ".", "ListenAndServeTLS")
         || (source.isWord(index, "Run") && source.isMark(index - 1, ".") && source.isMark(index + 1, "(")
           && source.mentions("gin"))
     }
     guard let start else { return }
-    add(at: source.place(start), fields: [:], &reading)
+    var fields: [String: Int] = [:]
+    assigned(&fields)
+    add(at: source.place(start), fields: fields, &reading)
   }
 
   private func literal(_ index: Int, _ reading: inout CheckReading) {
@@ -40,14 +45,18 @@ struct GoReader {
     where source.tokens[at].kind == .word && source.isMark(at + 1, ":") && fields[source.text(at)] == nil {
       fields[source.text(at)] = at
     }
-    // `server.IdleTimeout = ...` further down.
+    assigned(&fields)
+    add(at: source.place(index), fields: fields, &reading)
+  }
+
+  /// `server.IdleTimeout = ...` further down.
+  private func assigned(_ fields: inout [String: Int]) {
     for at in source.tokens.indices where ["IdleTimeout", "ReadTimeout", "ReadHeaderTimeout"].contains(source.text(at))
     {
       if source.isMark(at - 1, "."), source.isMark(at + 1, "="), fields[source.text(at)] == nil {
         fields[source.text(at)] = at
       }
     }
-    add(at: source.place(index), fields: fields, &reading)
   }
 
   private func add(at place: CheckPlace, fields: [String: Int], _ reading: inout CheckReading) {

@@ -4,6 +4,8 @@ package import Core
 package struct CheckContext: Sendable {
   package var files: [CheckedFile]
   package var environment = EnvironmentTable()
+  /// What static files of Traefik say; dynamic ones go by it.
+  var traefik: [ConfigurationNode] = []
   private var versions: [Software: [(range: VersionRange, place: CheckPlace)]] = [:]
 
   package init(files: [CheckedFile]) { self.files = files }
@@ -28,6 +30,8 @@ package struct CheckContext: Sendable {
     let right = other.split(separator: "/").dropLast()
     return zip(left, right).prefix { $0 == $1 }.count
   }
+
+  package func file(at path: String) -> CheckedFile? { files.first { $0.path == path } }
 
   /// The file whose path ends as `path` does, the nearest to `origin`.
   package func file(endingWith path: String, near origin: String) -> CheckedFile? {

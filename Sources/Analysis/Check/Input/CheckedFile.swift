@@ -1,11 +1,22 @@
 /// One file that is checked: its bytes, and the way from an offset to a place.
 package struct CheckedFile: Sendable {
-  /// As it is shown.
+  /// Where it lies, for looking it up and for the files beside it.
   package let path: String
   package let bytes: [UInt8]
+  /// The file that is shown in places: the one around it, for a text inside another file.
+  private let shownPath: String
+  private let linesBefore: Int
+  private let columnsBefore: Int
   private let lineStarts: [Int]
 
   package init(path: String, bytes: [UInt8]) {
+    self.init(path: path, bytes: bytes, shownPath: path, linesBefore: 0, columnsBefore: 0)
+  }
+
+  private init(path: String, bytes: [UInt8], shownPath: String, linesBefore: Int, columnsBefore: Int) {
+    self.shownPath = shownPath
+    self.linesBefore = linesBefore
+    self.columnsBefore = columnsBefore
     self.path = path
     self.bytes = bytes
     var starts = [0]
@@ -14,6 +25,17 @@ package struct CheckedFile: Sendable {
   }
 
   package init(path: String, text: String) { self.init(path: path, bytes: Array(text.utf8)) }
+
+  /// A file that stands as a block of text in another one, as a ConfigMap holds it.
+  ///
+  /// - Parameters:
+  ///   - firstLine: the line of `outer` on which the text begins.
+  ///   - indentation: how far its lines are indented there.
+  package init(embedded name: String, text: String, in outer: CheckedFile, firstLine: Int, indentation: Int) {
+    self.init(
+      path: outer.path + "/" + name, bytes: Array(text.utf8), shownPath: outer.shownPath,
+      linesBefore: outer.linesBefore + firstLine - 1, columnsBefore: outer.columnsBefore + indentation)
+  }
 
   /// The last component of the path, in small letters.
   package var name: String { String(path.split(separator: "/").last ?? "").lowercased() }
@@ -32,7 +54,12 @@ package struct CheckedFile: Sendable {
     // Far into a long line, as minified sources have it, bytes are counted: looking at the line for each word would take for ever.
     let distance = offset - lineStarts[low]
     let column = (distance > 4_096 ? distance : bytes[lineStarts[low]..<offset].count { $0 & 0xc0 != 0x80 }) + 1
-    return CheckPlace(file: path, line: low + 1, column: column)
+    return place(line: low + 1, column: column)
+  }
+
+  /// A line and a column of this text as a place of the file that is shown.
+  package func place(line: Int, column: Int) -> CheckPlace {
+    CheckPlace(file: shownPath, line: line + linesBefore, column: column + columnsBefore)
   }
 
   /// A line by its number, without its end; nil where there is none.

@@ -4,6 +4,8 @@ internal import Core
 struct KubernetesReader {
   private let context: CheckContext
   private let documents: [ConfigurationNode]
+  /// Values of Helm charts.
+  private let values: [ConfigurationNode]
   private(set) var reading = CheckReading()
   /// What a ConfigMap says to ingress-nginx: key and value with its place.
   private var controller: [String: CheckTimer] = [:]
@@ -21,26 +23,42 @@ struct KubernetesReader {
     node["apiVersion"]?.scalar != nil && node["kind"]?.scalar != nil
   }
 
-  init(_ documents: [ConfigurationNode], _ context: CheckContext) {
+  init(_ documents: [ConfigurationNode], values: [ConfigurationNode] = [], _ context: CheckContext) {
     self.context = context
+    self.values = values
     // A List holds others.
     self.documents = documents.flatMap { node in node["kind"]?.scalar == "List" ? node["items"]?.items ?? [] : [node] }
   }
 
   mutating func run() {
-    for node in documents { if kind(node) == "ConfigMap" { configMap(node) } }
+    for node in documents { if kind(node) == "ConfigMap", let data = node["data"] { settings(data) } }
+    for node in values {
+      for (entry, _) in HelmReader.maps("controller", in: node) {
+        if let config = entry.value["config"] { settings(config) }
+        guard let service = entry.value["service"], let annotations = service["annotations"] else { continue }
+        balancer("ingress-nginx-controller", annotations, entry.value, isNetwork: false)
+      }
+      for (entry, around) in HelmReader.maps("ingress", in: node) where HelmReader.isIngress(entry.value) {
+        ingress(values: entry, around)
+      }
+    }
     for node in documents {
       switch kind(node) {
       case "Deployment", "StatefulSet", "DaemonSet", "Pod", "ReplicaSet", "Rollout": workload(node)
       case "Ingress": ingress(node)
       case "DestinationRule": destinationRule(node)
-      case "VirtualService": reading.findings += KubernetesRules.istioRetries(node)
+      case "VirtualService": virtualService(node)
+      case "IngressRoute": ingressRoute(node)
       case "KubeProxyConfiguration": kubeProxy(node)
       case "Middleware": reading.findings += TraefikRules.retry(node)
       default: break
       }
     }
     for node in documents { if kind(node) == "Service" { service(node) } }
+    for pool in GatewayReader(documents).pools() {
+      reading.understood.insert(pool.place.file)
+      reading.pools.append(pool)
+    }
   }
 
   private func kind(_ node: ConfigurationNode) -> String { node["kind"]?.scalar ?? "" }
@@ -50,13 +68,12 @@ struct KubernetesReader {
 
   // MARK: - The controller's own settings
 
-  private mutating func configMap(_ node: ConfigurationNode) {
-    guard let data = node["data"] else { return }
+  private mutating func settings(_ data: ConfigurationNode) {
     for entry in data.entries {
       guard let text = entry.value.scalar else { continue }
       switch entry.key {
       case "upstream-keepalive-timeout", "keep-alive":
-        note(node)
+        note(data)
         let time = DurationText.parse(text, unit: .seconds(1))
         controller[entry.key] = CheckTimer(
           time.map { $0 == .zero ? .none : .time($0) } ?? .unknown, entry.key, at: entry.keyPlace)
@@ -137,24 +154,28 @@ struct KubernetesReader {
       }
     }
     reading.services.append(service)
-    balancer(node)
-  }
-
-  /// What a Service of type LoadBalancer makes.
-  private mutating func balancer(_ node: ConfigurationNode) {
     guard node["spec", "type"]?.scalar == "LoadBalancer", let annotations = node["metadata", "annotations"] else {
       return
     }
+    balancer(
+      own, annotations, node, isNetwork: node["spec", "loadBalancerClass"]?.scalar == "service.k8s.aws/nlb")
+  }
+
+  /// What a Service of type LoadBalancer makes.
+  private mutating func balancer(
+    _ name: String, _ annotations: ConfigurationNode, _ node: ConfigurationNode, isNetwork isNetworkClass: Bool
+  ) {
     let prefix = "service.beta.kubernetes.io/"
     let type = annotations.entry(prefix + "aws-load-balancer-type")
     let idle = annotations.entry(prefix + "aws-load-balancer-connection-idle-timeout")
     let isNetwork =
       type?.value.scalar.map { $0.hasPrefix("nlb") || $0 == "external" } ?? false
-      || node["spec", "loadBalancerClass"]?.scalar == "service.k8s.aws/nlb"
+      || isNetworkClass
+    if isNetwork || idle != nil { note(annotations) }
     if isNetwork {
       reading.middleboxes.append(
         CheckedMiddlebox(
-          .nlb, title: "the NLB of Service \(name(node))", at: type?.keyPlace ?? node.place,
+          .nlb, title: "the NLB of Service \(name)", at: type?.keyPlace ?? node.place,
           idle: CheckTimer(assumed: .nlb, .pathIdle)))
       if let idle { reading.findings += KubernetesRules.idleOnNetwork(idle, type) }
     } else if let idle,
@@ -162,10 +183,10 @@ struct KubernetesReader {
     {
       let time = idle.value.scalar.flatMap { DurationText.parse($0, unit: .seconds(1)) }
       var pool = CheckedPool(
-        .classicELB, title: "Classic ELB of Service \(name(node))", at: idle.keyPlace,
+        .classicELB, title: "Classic ELB of Service \(name)", at: idle.keyPlace,
         idle: CheckTimer(
           time.map { .time($0) } ?? .unknown, "aws-load-balancer-connection-idle-timeout", at: idle.keyPlace),
-        targets: [CheckTarget(host: name(node), port: nil)], owner: "\(node.place.file)#ELB/\(name(node))")
+        targets: [CheckTarget(host: name, port: nil)], owner: "\(node.place.file)#ELB/\(name)")
       pool.hasOpenTargets = true
       reading.pools.append(pool)
     }
@@ -190,12 +211,34 @@ struct KubernetesReader {
       node["spec", "ingressClassName"]?.scalar ?? annotations?.entry("kubernetes.io/ingress.class")?.value.scalar
     let isALB = annotations?.entries.contains { $0.key.hasPrefix("alb.ingress.kubernetes.io/") } ?? false
     let kind = written ?? (isALB ? "alb" : "nginx")
-    let targets = targets(node)
-    let owner = "\(node.place.file)#Ingress/\(name(node))"
-    let place = node["metadata", "name"]?.place ?? node.place
+    let place = node["metadata"]?.entry("name")?.keyPlace ?? node.place
+    add(
+      "Ingress \(name(node))", kind, annotations, targets(node), "\(node.place.file)#Ingress/\(name(node))", place)
+  }
+
+  /// `ingress:` of a chart's values.
+  private mutating func ingress(values entry: ConfigurationNode.Entry, _ around: ConfigurationNode) {
+    note(entry.value)
+    let annotations = entry.value["annotations"]
+    let written =
+      entry.value["className"]?.scalar ?? entry.value["ingressClassName"]?.scalar
+      ?? annotations?.entry("kubernetes.io/ingress.class")?.value.scalar
+    let prefixes = [("alb.ingress.", "alb"), ("nginx.ingress.", "nginx"), ("traefik.ingress.", "traefik")]
+    let hinted = prefixes.first { prefix in annotations?.entries.contains { $0.key.hasPrefix(prefix.0) } ?? false }?.1
+    // Charts leave the class open; which controller there is, nobody knows then.
+    guard let kind = written.flatMap({ $0.isEmpty ? nil : $0 }) ?? hinted else { return }
+    add(
+      "ingress of the chart", kind, annotations, [CheckTarget(host: "", port: HelmReader.port(of: around))],
+      "\(entry.keyPlace.file)#\(entry.keyPlace.line)", entry.keyPlace)
+  }
+
+  private mutating func add(
+    _ name: String, _ kind: String, _ annotations: ConfigurationNode?, _ targets: [CheckTarget], _ owner: String,
+    _ place: CheckPlace
+  ) {
     reading.findings += KubernetesRules.ingress(annotations)
     if kind.contains("alb") {
-      addALB(node, annotations, targets, owner, place)
+      addALB(name, annotations, targets, owner, place)
       return
     }
     let software: Software =
@@ -221,7 +264,7 @@ struct KubernetesReader {
     }
     if software == .haproxy, case .time(let step) = idle.value { idle.value = .time(step * 4) }
     var pool = CheckedPool(
-      software, title: "\(software.title), Ingress \(name(node))", at: idle.place ?? place, idle: idle, use: use,
+      software, title: "\(software.title), \(name)", at: idle.place ?? place, idle: idle, use: use,
       targets: targets, owner: owner)
     pool.hasOpenTargets = software == .googleLoadBalancer
     if software == .ingressNginx {
@@ -231,8 +274,7 @@ struct KubernetesReader {
   }
 
   private mutating func addALB(
-    _ node: ConfigurationNode, _ annotations: ConfigurationNode?, _ targets: [CheckTarget], _ owner: String,
-    _ place: CheckPlace
+    _ name: String, _ annotations: ConfigurationNode?, _ targets: [CheckTarget], _ owner: String, _ place: CheckPlace
   ) {
     var idle = CheckTimer(assumed: .alb, .upstreamIdle)
     if let entry = annotations?.entry("alb.ingress.kubernetes.io/load-balancer-attributes"),
@@ -246,7 +288,7 @@ struct KubernetesReader {
       }
     }
     var pool = CheckedPool(
-      .alb, title: "ALB, Ingress \(name(node))", at: idle.place ?? place, idle: idle, targets: targets, owner: owner)
+      .alb, title: "ALB, \(name)", at: idle.place ?? place, idle: idle, targets: targets, owner: owner)
     pool.hasOpenTargets = true
     pool.remedy = .line("idle_timeout.timeout_seconds=$", unit: .seconds)
     reading.pools.append(pool)
@@ -287,6 +329,64 @@ struct KubernetesReader {
     }
     var seen: Set<CheckTarget> = []
     return found.filter { !$0.host.isEmpty && $0.host != "ssl-redirect" && seen.insert($0).inserted }
+  }
+
+  /// Without a DestinationRule that says so, the sidecar or gateway in front of a route's hosts is an Envoy with its defaults.
+  private mutating func virtualService(_ node: ConfigurationNode) {
+    reading.findings += KubernetesRules.istioRetries(node)
+    let ruled = documents.filter {
+      kind($0) == "DestinationRule" && $0["spec", "trafficPolicy", "connectionPool", "http"] != nil
+    }.compactMap { $0["spec", "host"]?.scalar.map { CheckTarget($0).host } }
+    var targets: [CheckTarget] = []
+    for route in node["spec", "http"]?.items ?? [] {
+      for way in route["route"]?.items ?? [] {
+        guard let host = way["destination", "host"]?.scalar else { continue }
+        let target = CheckTarget(
+          host: host, port: way["destination", "port", "number"]?.scalar.flatMap { Int($0) }, isService: true)
+        let short = target.host.prefix { $0 != "." }
+        if !targets.contains(target), !ruled.contains(where: { $0.prefix { $0 != "." } == short }) {
+          targets.append(target)
+        }
+      }
+    }
+    guard !targets.isEmpty else { return }
+    note(node)
+    let place = node["metadata"]?.entry("name")?.keyPlace ?? node.place
+    var pool = CheckedPool(
+      .istio, title: "Istio, VirtualService \(name(node))", at: place,
+      idle: CheckTimer(assumed: .istio, .upstreamIdle), targets: targets,
+      owner: "\(node.place.file)#VirtualService/\(name(node))")
+    pool.remedy = .line("trafficPolicy.connectionPool.http.idleTimeout: $ in a DestinationRule", unit: .duration)
+    reading.pools.append(pool)
+  }
+
+  /// Traefik's own kind of ingress.
+  private mutating func ingressRoute(_ node: ConfigurationNode) {
+    var targets: [CheckTarget] = []
+    for route in node["spec", "routes"]?.items ?? [] {
+      for service in route["services"]?.items ?? [] where service["kind"]?.scalar != "TraefikService" {
+        guard let host = service["name"]?.scalar, service["scheme"]?.scalar != "h2c", !host.contains("@") else {
+          continue
+        }
+        targets.append(
+          CheckTarget(host: host, port: service["port"]?.scalar.flatMap { Int($0) }, isService: true))
+      }
+    }
+    guard !targets.isEmpty else { return }
+    note(node)
+    let place = node["metadata"]?.entry("name")?.keyPlace ?? node.place
+    var idle = CheckTimer(assumed: .traefik, .upstreamIdle)
+    let transports = documents.filter { kind($0) == "ServersTransport" }
+    if transports.count == 1,
+      let entry = transports[0]["spec", "forwardingTimeouts"]?.entry("idleConnTimeout"), let text = entry.value.scalar
+    {
+      idle = CheckTimer(TraefikReader.value(text), "idleConnTimeout", at: entry.keyPlace)
+    }
+    var pool = CheckedPool(
+      .traefik, title: "Traefik, IngressRoute \(name(node))", at: idle.place ?? place, idle: idle, targets: targets,
+      owner: "\(node.place.file)#IngressRoute/\(name(node))")
+    pool.remedy = .line("forwardingTimeouts.idleConnTimeout: $ in a ServersTransport", unit: .duration)
+    reading.pools.append(pool)
   }
 
   private mutating func destinationRule(_ node: ConfigurationNode) {

@@ -133,6 +133,8 @@ package struct CheckedPool: Sendable {
   /// Where it says nothing about its servers, everything that nobody else is in front of may be meant.
   package var hasOpenTargets = false
   package var remedy = ServerRemedy.none
+  /// A request that meets the close is not lost: it is sent again when nothing of it was delivered.
+  package var repairs: Bool { software == .photofinish }
 
   package init(
     _ software: Software, version: VersionRange = .all, title: String? = nil, at place: CheckPlace, idle: CheckTimer,
@@ -154,6 +156,8 @@ package struct CheckedService: Sendable {
   package var names: Set<String>
   /// Folders from which it is built; the servers found in them are meant.
   package var folders: Set<String> = []
+  /// Sources that its command starts.
+  package var files: Set<String> = []
   package var ports: Set<Int> = []
   /// Ports under which others reach it, and the ports of its own that they come out at.
   package var forwards: [Int: Int] = [:]

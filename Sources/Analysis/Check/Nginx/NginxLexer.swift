@@ -34,14 +34,40 @@ struct NginxLexer {
     }
   }
 
-  /// What stands between braces that hold another language; the brace that opens it has been read.
+  /// What stands between braces that hold Lua; the brace that opens it has been read. Braces in texts and comments don't count.
   mutating func skipForeignBlock() {
     var depth = 1
     while offset < file.bytes.count, depth > 0 {
-      if file.bytes[offset] == UInt8(ascii: "{") { depth += 1 }
-      if file.bytes[offset] == UInt8(ascii: "}") { depth -= 1 }
+      let byte = file.bytes[offset]
       offset += 1
+      switch byte {
+      case UInt8(ascii: "{"): depth += 1
+      case UInt8(ascii: "}"): depth -= 1
+      case UInt8(ascii: "'"), UInt8(ascii: "\""): skipText(byte)
+      case UInt8(ascii: "-") where at(offset) == UInt8(ascii: "-"):
+        if at(offset + 1) == UInt8(ascii: "["), at(offset + 2) == UInt8(ascii: "[") {
+          skip(behind: "]]")
+        } else {
+          while offset < file.bytes.count, file.bytes[offset] != UInt8(ascii: "\n") { offset += 1 }
+        }
+      case UInt8(ascii: "[") where at(offset) == UInt8(ascii: "["): skip(behind: "]]")
+      default: break
+      }
     }
+  }
+
+  private func at(_ index: Int) -> UInt8 { index < file.bytes.count ? file.bytes[index] : 0 }
+
+  /// A text of Lua up to its quote, or to the end of the line.
+  private mutating func skipText(_ quote: UInt8) {
+    while offset < file.bytes.count, file.bytes[offset] != quote, file.bytes[offset] != UInt8(ascii: "\n") {
+      offset += file.bytes[offset] == UInt8(ascii: "\\") ? 2 : 1
+    }
+    offset = min(offset + 1, file.bytes.count)
+  }
+
+  private mutating func skip(behind end: String) {
+    offset = file.find(Array(end.utf8), from: offset).map { $0 + end.utf8.count } ?? file.bytes.count
   }
 
   private mutating func skipBlanks() {

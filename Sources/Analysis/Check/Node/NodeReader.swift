@@ -98,6 +98,11 @@ struct NodeReader {
 
   /// `net.createServer`, `tls.createServer` and Vite's speak no HTTP that matters here.
   private func isForeign(_ index: Int) -> Bool {
+    // `require("http").createServer`
+    if source.isMark(index - 1, "."), source.isMark(index - 2, ")"), source.isWord(index - 5, "require") {
+      return !["http", "https", "http2", "spdy", "node:http", "node:https", "node:http2"].contains(
+        source.text(index - 3))
+    }
     guard source.isMark(index - 1, ".") else {
       return !source.tokens.contains {
         $0.kind == .string
@@ -135,8 +140,8 @@ struct NodeReader {
     var index = start
     while source.isWord(index, "await") || source.isWord(index, "new") || source.isMark(index, "(") { index += 1 }
     var name = source.text(index)
-    // `require('fastify')()`
-    if name == "require", source.isMark(index + 1, "("), source.isMark(index + 3, ")"), source.isMark(index + 4, "(") {
+    // `require('fastify')()`, `require("http").createServer()`
+    if name == "require", source.isMark(index + 1, "("), source.isMark(index + 3, ")") {
       name = source.text(index + 2)
       index += 3
     }

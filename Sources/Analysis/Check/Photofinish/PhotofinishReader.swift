@@ -14,5 +14,14 @@ enum PhotofinishReader {
     var server = CheckedServer(.photofinish, at: idle.place ?? node.place, idle: idle, owner: file.path)
     server.remedy = .line("client-idle: $", unit: .duration)
     reading.servers.append(server)
+    for entry in node["upstreams"]?.entries ?? [] {
+      let servers = entry.value["servers"]?.items ?? []
+      let targets = servers.compactMap { ($0.scalar ?? $0["address"]?.scalar).map { CheckTarget($0) } }
+      guard !targets.isEmpty else { continue }
+      reading.pools.append(
+        CheckedPool(
+          .photofinish, title: "Photofinish, upstream \(entry.key)", at: entry.keyPlace,
+          idle: CheckTimer(assumed: .photofinish, .upstreamIdle), targets: targets, owner: file.path))
+    }
   }
 }

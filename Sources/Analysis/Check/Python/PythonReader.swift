@@ -21,12 +21,15 @@ enum PythonReader {
       return
     }
     let mayHold =
-      file.contains("uvicorn.run") || file.contains("http-keepalive") || file.contains("keep_alive_timeout")
+      file.contains("uvicorn.run") || file.contains("uvicorn.Config") || file.contains("http-keepalive")
+      || file.contains("keep_alive_timeout")
       || file.contains("\"gunicorn\"")
     guard mayHold else { return }
     let source = CodeSource(file, .python)
     for index in source.tokens.indices {
-      if source.reads(index, "uvicorn", ".", "run", "(") { uvicorn(source, index + 3, context, &reading) }
+      if source.reads(index, "uvicorn", ".", "run", "(") || source.reads(index, "uvicorn", ".", "Config", "(") {
+        uvicorn(source, index + 3, context, &reading)
+      }
       if source.tokens[index].kind == .string, source.text(index) == "http-keepalive", source.isMark(index + 1, ":") {
         uwsgi(source, index, context, &reading)
       }

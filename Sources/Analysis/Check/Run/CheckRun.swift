@@ -2,7 +2,7 @@ internal import Core
 
 /// One run over files: reads them, joins what they say, applies the rules.
 package struct CheckRun {
-  private let files: [(file: CheckedFile, kind: FileKind)]
+  private var files: [(file: CheckedFile, kind: FileKind)]
   private var context: CheckContext
   private var reading = CheckReading()
   private var trees: [String: ConfigurationTree] = [:]
@@ -11,16 +11,28 @@ package struct CheckRun {
   package init(_ files: [CheckedFile], readYAML: (CheckedFile) -> ConfigurationTree) {
     let sorted = files.sorted { $0.path < $1.path }
     self.files = sorted.compactMap { file in FileKind.of(file).map { (file, $0) } }
-    context = CheckContext(files: self.files.map(\.file))
+    context = CheckContext(files: [])
+    var embedded: [(file: CheckedFile, kind: FileKind)] = []
     for (file, kind) in self.files {
-      switch kind {
-      case .yaml: trees[file.path] = readYAML(file)
-      case .json: trees[file.path] = JSONTreeReader.read(file)
-      case .toml: trees[file.path] = TOMLTreeReader.read(file)
-      default: continue
-      }
-      reading.problems += trees[file.path]?.problems ?? []
+      guard let tree = parse(file, kind, readYAML), kind == .yaml else { continue }
+      embedded += EmbeddedFiles.of(tree, in: file).compactMap { file in FileKind.of(file).map { (file, $0) } }
     }
+    for (file, kind) in embedded { _ = parse(file, kind, readYAML) }
+    self.files += embedded
+    context = CheckContext(files: self.files.map(\.file))
+  }
+
+  private mutating func parse(
+    _ file: CheckedFile, _ kind: FileKind, _ readYAML: (CheckedFile) -> ConfigurationTree
+  ) -> ConfigurationTree? {
+    switch kind {
+    case .yaml: trees[file.path] = readYAML(file)
+    case .json: trees[file.path] = JSONTreeReader.read(file)
+    case .toml: trees[file.path] = TOMLTreeReader.read(file)
+    default: return nil
+    }
+    reading.problems += trees[file.path]?.problems ?? []
+    return trees[file.path]
   }
 
   /// - Parameter chain: what `--chain` says, from the client's side to the application.
@@ -32,8 +44,9 @@ package struct CheckRun {
     var terraform = TerraformReader(files.filter { $0.kind == .terraform }.map(\.file), context)
     terraform.run()
     reading.join(terraform.reading)
-    let manifests = files.flatMap { trees[$0.file.path]?.documents ?? [] }.filter(KubernetesReader.isManifest)
-    var kubernetes = KubernetesReader(manifests, context)
+    let documents = files.flatMap { trees[$0.file.path]?.documents ?? [] }
+    let values = files.filter { HelmReader.isNamedSo($0.file) }.flatMap { trees[$0.file.path]?.documents ?? [] }
+    var kubernetes = KubernetesReader(documents.filter(KubernetesReader.isManifest), values: values, context)
     kubernetes.run()
     reading.join(kubernetes.reading)
     for (file, kind) in files { read(file, kind) }
@@ -58,7 +71,7 @@ package struct CheckRun {
     case .ini:
       UwsgiReader.read(ini: file, context, into: &reading)
       TomcatReader.read(ini: file, context, into: &reading)
-    case .haproxy, .apache, .caddyfile, .yaml, .json, .toml, .terraform, .properties, .xml, .go, .ruby:
+    case .haproxy, .apache, .caddyfile, .yaml, .json, .toml, .terraform, .properties, .xml, .go, .ruby, .cSharp:
       LanguageReaders.read(file, kind, trees[file.path], context, into: &reading)
     }
   }

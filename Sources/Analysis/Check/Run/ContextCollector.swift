@@ -14,7 +14,8 @@ enum ContextCollector {
         for word in ShellWords.words(entry.value, at: entry.place) { assign(word, &context) }
       }
     case .json where file.name == "package.json": packageJSON(tree, &context)
-    case .yaml: for document in tree?.documents ?? [] { yaml(document, &context) }
+    case .yaml, .json, .toml: for document in tree?.documents ?? [] { yaml(document, &context) }
+    case .terraform: terraform(file, &context)
     default: break
     }
   }
@@ -42,7 +43,7 @@ enum ContextCollector {
         let words = (file.line(number) ?? "").split(separator: " ")
         guard words.count >= 2, words[0] == "nodejs" || words[0] == "node" else { continue }
         context.note(
-          .node, VersionRange(requirement: String(words[1])), at: CheckPlace(file: file.path, line: number, column: 1))
+          .node, VersionRange(requirement: String(words[1])), at: file.place(line: number, column: 1))
       }
     case "gemfile.lock", "requirements.txt": locked(file, &context)
     default:
@@ -72,7 +73,7 @@ enum ContextCollector {
         guard rest.hasPrefix(" (") || rest.hasPrefix("=="), !rest.contains("~"), !rest.contains(">") else { continue }
         let version = rest.drop { $0 == " " || $0 == "(" || $0 == "=" }
         context.note(
-          software, VersionRange(requirement: String(version)), at: CheckPlace(file: file.path, line: number, column: 1)
+          software, VersionRange(requirement: String(version)), at: file.place(line: number, column: 1)
         )
       }
     }
@@ -134,20 +135,49 @@ enum ContextCollector {
     context.note(.node, VersionRange(requirement: text), at: node.place)
   }
 
+  /// `{ name = "KEEP_ALIVE", value = "75" }` in definitions of containers.
+  private static func terraform(_ file: CheckedFile, _ context: inout CheckContext) {
+    guard file.contains("environment"), file.contains("value") else { return }
+    let source = CodeSource(file, .terraform)
+    func value(_ index: Int, _ name: String) -> CodeToken? {
+      guard source.text(index) == name, source.isMark(index + 1, "=") || source.isMark(index + 1, ":"),
+        source.tokens.indices.contains(index + 2)
+      else { return nil }
+      let token = source.tokens[index + 2]
+      return token.kind == .string || token.kind == .number ? token : nil
+    }
+    for index in source.tokens.indices {
+      guard let name = value(index, "name") else { continue }
+      let next = source.isMark(index + 3, ",") ? index + 4 : index + 3
+      guard let text = value(next, "value") else { continue }
+      assign(CheckWord("\(name.text)=\(text.text)", at: source.place(index)), &context)
+    }
+  }
+
   /// Variables of services and containers, and images with their tags.
   private static func yaml(_ document: ConfigurationNode, _ context: inout CheckContext) {
     var images: [(String, CheckPlace)] = []
     var assignments: [(String, String, CheckPlace)] = []
+    if document.loose(["entryPoints"]) != nil || document.loose(["serversTransport"]) != nil {
+      context.traefik.append(document)
+    }
+    if document["kind"]?.scalar == "ConfigMap" {
+      for entry in document["data"]?.entries ?? [] where !entry.value.isBlock {
+        if let text = entry.value.scalar { assignments.append((entry.key, text, entry.keyPlace)) }
+      }
+    }
     document.walk { path, node in
       if path.last == "image", let text = node.scalar { images.append((text, node.place)) }
-      if path.last == "environment" || path.last == "env" {
+      if path.last == "environment" || path.last == "env" || path.last == "Environment" {
         for entry in node.entries {
           if let text = entry.value.scalar { assignments.append((entry.key, text, entry.keyPlace)) }
         }
         for item in node.items {
           if let text = item.scalar, let equals = text.firstIndex(of: "=") {
             assignments.append((String(text[..<equals]), String(text[text.index(after: equals)...]), item.place))
-          } else if let name = item["name"]?.scalar, let value = item["value"]?.scalar {
+          } else if let name = item["name"]?.scalar ?? item["Name"]?.scalar,
+            let value = item["value"]?.scalar ?? item["Value"]?.scalar
+          {
             assignments.append((name, value, item.place))
           }
         }

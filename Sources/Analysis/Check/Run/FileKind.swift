@@ -20,6 +20,7 @@ package enum FileKind: Sendable, Hashable {
   case python
   case go
   case ruby
+  case cSharp
 
   package static func of(_ file: CheckedFile) -> FileKind? {
     switch named(file.name) {
@@ -58,6 +59,7 @@ package enum FileKind: Sendable, Hashable {
     case "py": return .kind(.python)
     case "go": return .kind(.go)
     case "rb", "ru": return .kind(.ruby)
+    case "cs": return .kind(.cSharp)
     case "tf", "hcl", "tofu", "tfvars": return .kind(.terraform)
     case "yml", "yaml": return .kind(.yaml)
     case "json", "jsonc": return .kind(.json)
@@ -69,7 +71,7 @@ package enum FileKind: Sendable, Hashable {
     case "ini": return .kind(name.contains("supervisor") ? .systemd : .ini)
     case "cfg": return .kind(.haproxy)
     case "nginx", "vhost": return .kind(.nginx)
-    case "", "conf", "config", "inc", "txt", "default", "site": return .content
+    case "", "conf", "config", "inc", "default", "site": return .content
     default:
       // `istio.tpl`, `site.example`: what is left without the template's ending has none of its own; so is `www.example.com`.
       return lowered != name || ["com", "org", "net", "dev", "io", "local"].contains(ending) ? .content : .foreign
@@ -79,18 +81,29 @@ package enum FileKind: Sendable, Hashable {
   /// Words of which a file of this kind holds at least one when it says anything about timers; nil where all are read.
   package var needles: [String]? {
     switch self {
-    case .javaScript: ["createServer", "keepAliveTimeout", "headersTimeout", "NestFactory", ".listen("]
-    case .python: ["gunicorn", "uvicorn", "hypercorn", "keep_alive", "keepalive", "worker_class", "wsgi"]
-    case .go: ["http.Server{", "ListenAndServe", ".Run("]
-    case .ruby: ["persistent_timeout", "threads", "plugin", "workers", "port"]
+    case .javaScript:
+      [
+        "createServer", "keepAlive", "headersTimeout", "NestFactory", ".listen(", "KEEP_ALIVE", "KEEPALIVE", "TIMEOUT",
+      ]
+    case .python:
+      [
+        "gunicorn", "uvicorn", "hypercorn", "keep_alive", "keepalive", "worker_class", "wsgi", "KEEP_ALIVE",
+        "KEEPALIVE",
+      ]
+    case .go: ["http.Server{", "ListenAndServe", ".Run(", "echo.New(", "fiber.", "IdleTimeout", "idleTimeout"]
+    case .ruby: ["persistent_timeout", "threads", "plugin", "workers", "port", "worker_processes"]
+    case .cSharp: ["KeepAliveTimeout", "WebApplication.Create", "UseKestrel", "ConfigureKestrel"]
     case .yaml:
       [
         "apiVersion", "services", "static_resources", "clusters", "entryPoints", "entrypoints", "http:", "server",
         "Resources", "uwsgi", "listeners",
-        "image:", "environment:",
+        "image:", "environment:", "ingress:", "controller:",
       ]
     case .json:
-      ["engines", "static_resources", "clusters", "Kestrel", "AWS::", "entryPoints", "apiVersion", "services"]
+      [
+        "engines", "static_resources", "clusters", "Kestrel", "AWS::", "entryPoints", "apiVersion", "services",
+        "reverse_proxy", "\"next ", "buildpacks", "formation",
+      ]
     case .xml: ["<Connector", "idleTimeout"]
     case .properties: ["server."]
     case .nginx, .haproxy, .apache, .caddyfile, .toml, .terraform, .ini, .environment, .dockerfile, .procfile, .systemd,
@@ -123,6 +136,7 @@ package enum FileKind: Sendable, Hashable {
     {
       return .apache
     }
+    if isNginxByName(file), file.contains(";"), file.contains("{") { return .nginx }
     if (file.contains("proxy_pass") || (file.contains("upstream ") && file.contains("keepalive "))
       || file.contains("server_name")
       || file.contains("keepalive_timeout") || file.contains("fastcgi_pass") || file.contains("proxy_set_header"))
@@ -134,6 +148,11 @@ package enum FileKind: Sendable, Hashable {
     if file.contains("[program:") { return .systemd }
     if file.contains("reverse_proxy ") && file.contains("{") { return .caddyfile }
     return nil
+  }
+
+  /// `nginx.conf`, or anything of a folder of that name.
+  private static func isNginxByName(_ file: CheckedFile) -> Bool {
+    file.name.hasPrefix("nginx") || file.path.contains("/nginx/") || file.path.hasPrefix("nginx/")
   }
 
   private static func looksLikeHAProxy(_ file: CheckedFile) -> Bool {

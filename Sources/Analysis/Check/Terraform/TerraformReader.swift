@@ -6,6 +6,8 @@ struct TerraformReader {
   private let context: CheckContext
   /// Defaults of variables and locals, by folder and name.
   private var values: [String: [CodeToken]] = [:]
+  /// Folders of modules, by the folder of the call and the name.
+  private var modules: [String: String] = [:]
   private(set) var reading = CheckReading()
 
   init(_ files: [CheckedFile], _ context: CheckContext) {
@@ -26,10 +28,48 @@ struct TerraformReader {
       for block in root.blocks where block.type == "locals" {
         for attribute in block.attributes { values["\(folder)/local.\(attribute.name)"] = Array(attribute.value) }
       }
+      for block in root.blocks where block.type == "output" {
+        if let name = block.labels.first, let attribute = block.attribute("value") {
+          values["\(folder)/output.\(name)"] = Array(attribute.value)
+        }
+      }
       if source.file.name.contains("tfvars") {
         for attribute in root.attributes { values["\(folder)/var.\(attribute.name)"] = Array(attribute.value) }
       }
     }
+    passArguments()
+  }
+
+  /// What modules of this tree are called with goes before the defaults of their variables; calls that differ leave it open.
+  private mutating func passArguments() {
+    var passed: [String: [[CodeToken]]] = [:]
+    for (source, root) in roots {
+      let folder = String(source.file.folder)
+      for block in root.blocks where block.type == "module" {
+        guard let inner = Self.localFolder(block, folder) else { continue }
+        if let name = block.labels.first { modules["\(folder)/\(name)"] = inner }
+        for attribute in block.attributes where attribute.name != "source" {
+          passed["\(inner)/var.\(attribute.name)", default: []].append(Array(resolved(attribute.value, folder, 0)))
+        }
+      }
+    }
+    for (name, calls) in passed {
+      guard let first = calls.first else { continue }
+      let texts = calls.map { $0.map(\.text) }
+      values[name] = texts.allSatisfy { $0 == texts[0] } ? first : [CodeToken(kind: .mark, text: "?", offset: 0)]
+    }
+  }
+
+  /// Where a module of the same tree lies: `./modules/alb`, from the folder of the call.
+  private static func localFolder(_ block: HCLBlock, _ folder: String) -> String? {
+    guard let value = block.attribute("source")?.value, value.count == 1, let path = value.first?.text,
+      path.hasPrefix(".")
+    else { return nil }
+    var parts = folder.split(separator: "/").map(String.init)
+    for part in path.split(separator: "/") where part != "." {
+      if part == ".." { _ = parts.popLast() } else { parts.append(String(part)) }
+    }
+    return (folder.hasPrefix("/") ? "/" : "") + parts.joined(separator: "/")
   }
 
   mutating func run() {
@@ -65,6 +105,15 @@ struct TerraformReader {
       reading.findings += TerraformRules.clientSide(block)
       reading.findings += TerraformRules.earlyData(
         block, block.attribute("tls_early_data").flatMap { text($0, source) })
+    case "aws_cloudfront_distribution":
+      for origin in block.blocks where origin.type == "origin" {
+        for custom in origin.blocks where custom.type == "custom_origin_config" {
+          // The default of 5 s is below what nearly every server keeps; somebody who says more means it.
+          guard let attribute = custom.attribute("origin_keepalive_timeout") else { continue }
+          reading.understood.insert(source.file.path)
+          pool(.cloudFront, "CloudFront \(block.labels.last ?? "")", block, attribute, source)
+        }
+      }
     case "azurerm_application_gateway":
       reading.understood.insert(source.file.path)
       pool(.azureGateway, "Azure Application Gateway \(block.labels.last ?? "")", block, nil, source)
@@ -83,9 +132,9 @@ struct TerraformReader {
 
   /// Modules that make a load balancer take the same arguments.
   private mutating func module(_ block: HCLBlock, _ source: CodeSource) {
-    guard let name = block.attribute("source").flatMap({ text($0, source) }),
-      name.contains("/alb") || name.hasSuffix("alb/aws"),
-      block.attribute("idle_timeout") != nil || block.attribute("load_balancer_type") != nil
+    guard let name = block.attribute("source").flatMap({ text($0, source) }), !name.hasPrefix("."),
+      name.hasSuffix("alb/aws")
+        || name.contains("/alb") && (block.attribute("idle_timeout") ?? block.attribute("load_balancer_type")) != nil
     else { return }
     reading.understood.insert(source.file.path)
     balancer(block, source)
@@ -151,9 +200,15 @@ struct TerraformReader {
 
   /// `var.x` and `local.x` become what they stand for, where that is an expression without further ones.
   private func resolved(_ tokens: ArraySlice<CodeToken>, _ folder: String, _ depth: Int) -> ArraySlice<CodeToken> {
-    guard depth < CheckLimits.expansions, tokens.count == 3, let first = tokens.first,
-      first.text == "var" || first.text == "local",
-      let last = tokens.last, let value = values["\(folder)/\(first.text).\(last.text)"]
+    guard depth < CheckLimits.expansions, let first = tokens.first, let last = tokens.last else { return tokens }
+    if tokens.count == 5, first.text == "module",
+      let inner = modules["\(folder)/\(tokens[tokens.startIndex + 2].text)"],
+      let value = values["\(inner)/output.\(last.text)"]
+    {
+      return resolved(value[...], inner, depth + 1)
+    }
+    guard tokens.count == 3, first.text == "var" || first.text == "local",
+      let value = values["\(folder)/\(first.text).\(last.text)"]
     else { return tokens }
     return resolved(value[...], folder, depth + 1)
   }

@@ -38,7 +38,9 @@ enum TraefikReader {
     for entry in node.loose(["entryPoints"])?.value.entries ?? [] { entryPoint(entry, file, &reading) }
     // The transport of the static file holds for services of dynamic ones.
     var idle = CheckTimer(assumed: .traefik, .upstreamIdle)
-    for other in [node] + others {
+    let near = others.filter { $0.loose(["serversTransport"]) != nil }
+      .sorted { CheckContext.common($0.place.file, file.path) < CheckContext.common($1.place.file, file.path) }
+    for other in near.suffix(1) + [node] {
       if let entry = other.loose(["serversTransport", "forwardingTimeouts", "idleConnTimeout"]),
         let text = entry.value.scalar
       {

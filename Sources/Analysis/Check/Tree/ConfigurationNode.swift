@@ -22,10 +22,13 @@ package struct ConfigurationNode: Sendable {
 
   package var content: Content
   package var place: CheckPlace
+  /// A text that keeps its lines (`|`): it begins on the line behind its place.
+  package var isBlock: Bool
 
-  package init(_ content: Content, at place: CheckPlace) {
+  package init(_ content: Content, at place: CheckPlace, isBlock: Bool = false) {
     self.content = content
     self.place = place
+    self.isBlock = isBlock
   }
 
   package var scalar: String? { if case .scalar(let text) = content { text } else { nil } }

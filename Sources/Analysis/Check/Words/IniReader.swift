@@ -37,8 +37,8 @@ package enum IniReader {
       entries.append(
         Entry(
           section: section, key: String(key), value: String(value),
-          place: CheckPlace(file: file.path, line: first, column: column),
-          valuePlace: CheckPlace(file: file.path, line: first, column: valueColumn)))
+          place: file.place(line: first, column: column),
+          valuePlace: file.place(line: first, column: valueColumn)))
     }
     return entries
   }
