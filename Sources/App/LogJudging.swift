@@ -6,30 +6,50 @@ import Host
 /// Reads log files and judges them together.
 struct LogJudging {
   let question: LogQuestion
-  let format: LogLineFormat?
+  let formats: [LogLineFormat]
   let threads: Int?
   let showsProgress: Bool
   /// Logs of the application behind the proxy.
   var application: [String] = []
 
   func run(_ paths: [String]) -> LogReport {
-    let expansion = LogPaths.expand(paths)
-    var parts = read(expansion.files)
-    if let again = LogReport.questionForCauses(parts.map(\.tally), question) {
-      // A log of causes names requests that another log may show as answered: those lines are wanted, too.
-      parts = read(expansion.files, again)
-    }
+    var expansion = LogPaths.expand(paths)
+    let configured = configurations(&expansion)
+    var question = question
+    question.readsAnswered = !application.isEmpty
+    var parts = read(expansion.files, question, configured.formats)
     var problems = expansion.problems
-    let witness = application.isEmpty ? nil : hear(parts.map(\.tally), &problems)
+    let behind = LogReport.layersBehind(parts.map(\.tally))
+    let others = application + behind.map { expansion.files[$0] }.filter { $0 != "-" }
+    if !behind.isEmpty, !question.readsAnswered {
+      // A balancer's log beside the log of what is behind it.
+      question.readsAnswered = true
+      parts = read(expansion.files, question, configured.formats)
+    }
+    var witness = others.isEmpty ? nil : hear(others, parts, behind, &problems)
+    var again = LogReport.questionForCauses(parts.map(\.tally), question)
+    if let heard = witness, !heard.isSettledByIDs, heard.canMatch {
+      var wider = again ?? question
+      wider.wantedRequests = heard.sample
+      again = wider
+    }
+    if let again {
+      // A log of causes, or that of the layer behind, has requests that another log shows as answered: those lines are wanted, too.
+      parts = read(expansion.files, again, configured.formats)
+      if again.wantedRequests != nil { witness?.matchClocks(LogReport.inFront(parts.map(\.tally), behind)) }
+    }
+    problems += configured.remarks
     return LogReport(
       parts: parts.map { ($0.path == "-" ? "standard input" : $0.path, $0.tally, $0.problem) },
       problems: problems, question: question, witness: witness)
   }
 
-  /// Searches the application's logs for the IDs of the failed requests.
-  private func hear(_ tallies: [LogTally], _ problems: inout [String]) -> LogWitness {
-    var witness = LogReport.witness(for: tallies)
-    let expansion = LogPaths.expand(application)
+  /// Searches the logs of the layer behind for the failed requests.
+  private func hear(
+    _ paths: [String], _ parts: [LogReading.Result], _ behind: [Int], _ problems: inout [String]
+  ) -> LogWitness {
+    var witness = LogWitness(LogReport.inFront(parts.map(\.tally), behind))
+    let expansion = LogPaths.expand(paths)
     problems += expansion.problems
     for path in expansion.files {
       if let problem = LogReading.readLines(of: path, { witness.read($0) }) { problems.append(problem) }
@@ -37,8 +57,28 @@ struct LogJudging {
     return witness
   }
 
-  private func read(_ files: [String], _ other: LogQuestion? = nil) -> [LogReading.Result] {
-    let reading = LogReading(files, question: other ?? question, format: format)
+  /// Takes configurations from among the files: they name the formats of the logs beside them.
+  private func configurations(_ expansion: inout LogPaths.Expansion) -> (formats: [LogLineFormat], remarks: [String]) {
+    var formats: [LogLineFormat] = []
+    var remarks: [String] = []
+    expansion.files.removeAll { path in
+      guard LogFormatFile.isName(path) else { return false }
+      do {
+        let found = try LogConfiguration.read(path)
+        formats += found
+        remarks.append("\(path): a configuration with \(Display.count(found.count, "log format"))")
+      } catch {
+        remarks.append("\(error)")
+      }
+      return true
+    }
+    return (formats, remarks)
+  }
+
+  private func read(
+    _ files: [String], _ question: LogQuestion, _ configured: [LogLineFormat]
+  ) -> [LogReading.Result] {
+    let reading = LogReading(files, question: question, formats: formats + configured)
     let count = threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     let meter = LogProgress(isShown: showsProgress, size: LogProgress.size(of: files))
     let results = reading.run(threads: count) { meter.show($0) }

@@ -35,13 +35,22 @@ struct LogsCommand: ParsableCommand {
       "A log of the application behind: requests whose ID is in it were received; may be repeated.", valueName: "file"))
   var application: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Print a table definition and queries that judge an ALB's log where it lies: athena, trino, bigquery, clickhouse or duckdb. A file names the place of the log there.",
+      valueName: "engine"))
+  var sql: LogSQL.Dialect?
+
+  @Flag(help: "Go on with what is appended to the files, and print each failure as it comes.")
+  var follow = false
+
   @Flag(help: "One line for each failure instead of the summary.")
   var verdicts = false
 
   @Option(
     help: ArgumentHelp(
-      "The format of the lines, as nginx's log_format, HAProxy's log-format, Envoy's or Apache's LogFormat has it.",
-      valueName: "format"))
+      "The format of the lines, as nginx's log_format, HAProxy's log-format, Envoy's or Apache's LogFormat has it, or a configuration that holds it.",
+      valueName: "format or file"))
   var format: String?
 
   @Option(
@@ -69,24 +78,37 @@ struct LogsCommand: ParsableCommand {
   var quiet = false
 
   func validate() throws {
-    guard !files.isEmpty else {
+    guard !files.isEmpty || sql != nil else {
       throw ValidationError("give a log file, a folder, or - for standard input")
     }
+    if follow, !application.isEmpty { throw ValidationError("--follow does not go with --application") }
+    if follow, verdicts {
+      throw ValidationError("--follow prints the verdicts as they come, and the summary in the end")
+    }
+    if follow, output == .csv { throw ValidationError("--follow takes --output text, json or ndjson") }
     guard (1...60_000).contains(within) else { throw ValidationError("--within takes 1 to 60000 milliseconds") }
     if let threads, !(1...64).contains(threads) { throw ValidationError("--threads takes 1 to 64") }
   }
 
   func run() throws {
     let question = try question()
-    var lineFormat: LogLineFormat?
-    do {
-      lineFormat = try format.map { text throws(LogLineFormat.Problem) in try LogLineFormat(text) }
-    } catch {
-      throw ValidationError("--format: \(error.description)")
+    if let sql {
+      Terminal.write(LogSQL(sql, location: files.first, roundTrip: question.judge.roundTrip).script())
+      return
     }
-    var judging = LogJudging(question: question, format: lineFormat, threads: threads, showsProgress: showsProgress)
+    let formats = try formats()
+    if follow {
+      let following = LogFollowing(
+        question: question, formats: formats, isJSON: output == .json || output == .ndjson)
+      try finish(following.run(files))
+      return
+    }
+    var judging = LogJudging(question: question, formats: formats, threads: threads, showsProgress: showsProgress)
     judging.application = application
-    let report = judging.run(files)
+    try finish(judging.run(files))
+  }
+
+  private func finish(_ report: LogReport) throws {
     if report.exitCode == 2 {
       complain(report)
       if output == .json { Terminal.write(LogJSONReport(report).document()) }
@@ -98,6 +120,23 @@ struct LogsCommand: ParsableCommand {
     }
     show(report)
     if report.exitCode != 0 { throw ExitCode(report.exitCode) }
+  }
+
+  /// Those of `--format`, which takes a format or the path of a configuration.
+  private func formats() throws -> [LogLineFormat] {
+    guard let format else { return [] }
+    if LogConfiguration.isFile(format) {
+      let formats = try LogConfiguration.read(format)
+      guard !formats.isEmpty else {
+        throw ValidationError("--format: there is no log format in \(format) in which a failure can be seen")
+      }
+      return formats
+    }
+    do {
+      return [try LogLineFormat(format)]
+    } catch {
+      throw ValidationError("--format: \(error.description)")
+    }
   }
 
   private var showsProgress: Bool { !quiet && isatty(2) == 1 }
@@ -140,3 +179,5 @@ struct LogsCommand: ParsableCommand {
     }
   }
 }
+
+extension LogSQL.Dialect: ExpressibleByArgument {}

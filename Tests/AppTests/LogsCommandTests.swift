@@ -100,6 +100,13 @@ import Testing
 
   // MARK: Beside the files
 
+  /// DuckDB and ClickHouse judge the same log by the printed queries, and come to the same figures.
+  @Test func theQueriesAgreeWithTheCommand() throws {
+    let script = BuiltProgram.fixtures + "/../../script/sql-check"
+    let result = try run("'\(script)' --quiet --photofinish '\(BuiltProgram.photofinish)'")
+    #expect(result.status == 0, "\(result.text)")
+  }
+
   @Test func theApplicationsLogSettlesIt() throws {
     let other = Self.race.replacing("1-67891233-abcdef012345678912345678", with: "1-77777777-abcdef012345678912345678")
     let answered = Self.success.replacing(
@@ -123,5 +130,51 @@ import Testing
     let result = try run("photofinish logs race.log --html page.html > /dev/null; cat page.html")
     #expect(result.text.hasPrefix("<!doctype html>"))
     #expect(!result.text.contains("http://") && !result.text.contains("<script"))
+  }
+
+  /// What is appended is judged when it comes, across a rotation and a truncation; the signal ends it with the summary.
+  @Test func whatIsAppendedIsFollowed() throws {
+    try write(Self.race, "old.log")
+    try write(Self.race, "race.log")
+    let result = try run(
+      """
+      cp old.log live.log
+      photofinish logs --follow --output ndjson live.log > out & pid=$!
+      found() { for i in $(seq 600); do [ "$(grep -c '"type":"failure"' out)" -ge $1 ] && return; sleep 0.1; done; }
+      until grep -q '"type":"failure"' out; do cat race.log >> live.log; sleep 0.1; done
+      count=$(grep -c race live.log)
+      mv live.log live.log.1; cat race.log >> live.log.1; cat race.log > live.log
+      found 3; before=$(grep -c '"type":"failure"' out)
+      sleep 1; : > live.log; sleep 1; cat race.log >> live.log
+      found $((before + 1))
+      kill -INT $pid; wait $pid; echo "status $?"; cat out
+      """)
+    #expect(result.text.contains("status 1\n"), "\(result.text)")
+    #expect(result.text.contains(#""type":"summary""#))
+    let lines = result.text.split(separator: "\n")
+    let failures = lines.filter { $0.contains(#""type":"failure""#) }.count
+    #expect(lines.contains { $0.contains(#""classes":{"race":\#(failures)}"#) }, "\(result.text)")
+  }
+
+  @Test func standardInputIsFollowedToItsEnd() throws {
+    try write(Self.success + Self.race, "race.log")
+    let result = try run("(cat race.log; sleep 0.5; cat race.log) | photofinish logs --follow -")
+    #expect(result.status == 1)
+    #expect(result.text.contains("Yes: 2 requests of 4"), "\(result.text)")
+  }
+
+  // MARK: Formats
+
+  @Test func theFormatComesFromAConfiguration() throws {
+    try write(
+      "http { log_format lean '$time_iso8601|$request|$status|$upstream_status|$upstream_response_time'; }\n",
+      "nginx.conf")
+    try write("2026-01-15T12:30:45+00:00|POST /orders HTTP/1.1|502|502|0.002\n", "access.log")
+    for arguments in ["--format nginx.conf access.log", "nginx.conf access.log", "."] {
+      let result = try run("photofinish logs \(arguments)")
+      #expect(result.text.hasPrefix("Yes: 1 request of 1"), "\(arguments): \(result.text)")
+    }
+    try write("events {}\n", "empty.conf")
+    #expect(try run("photofinish logs --format empty.conf access.log").status == 2)
   }
 }

@@ -3,6 +3,7 @@ package struct ByteRange: Hashable, Sendable, BitwiseCopyable {
   package var offset: UInt32
   package var length: UInt32
 
+  @inlinable
   package init(offset: Int, count: Int) {
     self.offset = UInt32(offset)
     self.length = UInt32(count)
@@ -10,8 +11,8 @@ package struct ByteRange: Hashable, Sendable, BitwiseCopyable {
 
   package static let empty = ByteRange(offset: 0, count: 0)
 
-  package var start: Int { Int(offset) }
-  package var end: Int { Int(offset) &+ Int(length) }
-  package var count: Int { Int(length) }
-  package var isEmpty: Bool { length == 0 }
+  @inlinable package var start: Int { Int(offset) }
+  @inlinable package var end: Int { Int(offset) &+ Int(length) }
+  @inlinable package var count: Int { Int(length) }
+  @inlinable package var isEmpty: Bool { length == 0 }
 }

@@ -1,13 +1,13 @@
 extension RawSpan {
   /// The byte at `offset`, checked against the bounds.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func byte(at offset: Int) -> UInt8 {
     // Safe: the load is bounds-checked, and every bit pattern is a UInt8.
     unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
   }
 
   /// Eight bytes from `offset` on, in memory order, checked against the bounds.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func word(at offset: Int) -> UInt64 {
     // Safe: the load is bounds-checked, and every bit pattern is a UInt64.
     unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)

@@ -21,14 +21,14 @@ package final class LogReading: Sendable {
   private let files: [LogFile]
   private let turns: Mutex<[Turn]>
   private let question: LogQuestion
-  private let format: LogLineFormat?
+  private let formats: [LogLineFormat]
   private let readBytes = Atomic<Int64>(0)
 
-  package init(_ paths: [String], question: LogQuestion, format: LogLineFormat?) {
+  package init(_ paths: [String], question: LogQuestion, formats: [LogLineFormat]) {
     files = paths.map { LogFile(path: $0) }
     turns = Mutex(Array(repeating: .untouched, count: paths.count))
     self.question = question
-    self.format = format
+    self.formats = formats
   }
 
   /// Bytes of the files that were read so far, packed as they are.
@@ -117,7 +117,7 @@ package final class LogReading: Sendable {
 
   private func read(_ index: Int, isFirst: Bool, _ buffer: inout ByteBuffer) {
     let file = files[index]
-    var reader = LogReader(question, format: format)
+    var reader = LogReader(question, formats: formats)
     var isBeginning = isFirst
     while let block = file.next(into: &buffer, read: { readBytes.add($0, ordering: .relaxed) }) {
       for _ in 0..<block.overlong { reader.overlongLine() }

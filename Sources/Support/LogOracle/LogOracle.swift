@@ -9,24 +9,26 @@ package enum LogOracle {
   /// A first byte of `F` makes the first line the format of the others.
   package static func check(_ bytes: [UInt8]) -> String? {
     var bytes = bytes
-    var format: LogLineFormat?
+    var formats: [LogLineFormat] = []
     if bytes.first == UInt8(ascii: "F") {
       let line = bytes.dropFirst().prefix { $0 != 0x0a }
-      format = try? LogLineFormat(String(decoding: line, as: UTF8.self))
+      let text = String(decoding: line, as: UTF8.self)
+      formats = (try? LogLineFormat(text)).map { [$0] } ?? []
+      formats += LogFormatFile.formats(text)
       bytes = Array(bytes.dropFirst(line.count + 2))
     }
-    let whole = report(bytes, format, pieces: 1)
+    let whole = report(bytes, formats, pieces: 1)
     let lines = bytes.split(separator: 0x0a, omittingEmptySubsequences: false).count
     let counted = whole.files.reduce(0) { $0 + $1.lines }
     guard counted <= lines, counted + 1 >= lines else { return "\(counted) lines of \(lines) were counted" }
     guard whole.total + whole.unexplained <= lines else { return "more failures than lines" }
     if let violation = checkOutputs(whole) { return violation }
     // Lines of logs that depend on each other are read by one reader.
-    var reader = LogReader(LogQuestion(), format: format)
+    var reader = LogReader(LogQuestion(), formats: formats)
     // Safe: bytes have no padding.
     unsafe reader.read(bytes.span.bytes)
     guard !reader.needsOrder else { return nil }
-    let parts = report(bytes, format, pieces: 3)
+    let parts = report(bytes, formats, pieces: 3)
     return parts.classes == whole.classes ? nil : "read in pieces: \(parts.classes), whole: \(whole.classes)"
   }
 
@@ -50,13 +52,13 @@ package enum LogOracle {
     return nil
   }
 
-  private static func report(_ bytes: [UInt8], _ format: LogLineFormat?, pieces: Int) -> LogReport {
+  private static func report(_ bytes: [UInt8], _ formats: [LogLineFormat], pieces: Int) -> LogReport {
     var joined = LogTally()
     var start = 0
     for piece in 1...pieces {
       var end = piece == pieces ? bytes.count : max(start, bytes.count * piece / pieces)
       while end < bytes.count, end > start, bytes[end - 1] != 0x0a { end += 1 }
-      var reader = LogReader(LogQuestion(), format: format)
+      var reader = LogReader(LogQuestion(), formats: formats)
       let part = Array(bytes[start..<end])
       // Safe: bytes have no padding.
       unsafe reader.read(part.span.bytes)

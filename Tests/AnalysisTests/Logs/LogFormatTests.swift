@@ -33,11 +33,68 @@ import Testing
     ),
   ])
   func formats(_ format: String, _ line: String, _ kind: String) throws {
-    #expect(LogText.classes(line, format: try LogLineFormat(format)) == [kind: 1])
+    #expect(LogText.classes(line, formats: [try LogLineFormat(format)]) == [kind: 1])
   }
 
   @Test(arguments: ["nothing at all", "$remote_addr", "%h %l"])
   func whatIsNoFormatIsAnError(_ text: String) {
     #expect(throws: LogLineFormat.Problem.self) { try LogLineFormat(text) }
+  }
+
+  // MARK: - Configurations
+
+  private static let nginxConfiguration = #"""
+    # log_format old '$nothing';
+    http {
+      log_format  lean  '$remote_addr|$time_iso8601|$request|$status|'
+                        '$upstream_status|$upstream_response_time|$upstream_addr';
+      log_format wordy escape=json '{"at":"$time_iso8601","did":"$request","st":$status,"ust":"$upstream_status","urt":"$upstream_response_time"}';
+      log_format nothing '$remote_addr';
+      access_log /var/log/nginx/access.log lean;
+    }
+    """#
+
+  @Test func formatsComeFromAnNginxConfiguration() {
+    let formats = LogFormatFile.formats(Self.nginxConfiguration)
+    #expect(formats.count == 2)
+    let lean = "192.0.2.10|2026-01-15T12:30:45+00:00|POST /orders HTTP/1.1|502|502|0.002|198.51.100.7:3000"
+    let wordy =
+      #"{"at":"2026-01-15T12:30:46+00:00","did":"POST /cart HTTP/1.1","st":502,"ust":"502","urt":"9.002"}"#
+    let report = LogText.report([lean + "\n" + wordy], formats: formats)
+    #expect(LogText.classes(report) == ["race": 1, "died": 1])
+    #expect(LogText.classes(lean) == [:])
+  }
+
+  @Test func formatsComeFromOtherConfigurations() {
+    let haproxy = #"""
+      defaults
+        log-format "%ci [%tr] %s %Tc/%Tr/%Ta %ST %tsc %{+Q}r"
+      frontend b
+        log-format %ci\ %tr\ %s\ %Tr\ %Ta\ %ST\ %tsc
+      """#
+    #expect(LogFormatFile.formats(haproxy).count == 2)
+    let lines = #"""
+      192.0.2.10 [15/Jan/2026:12:30:45.361] n1 0/-1/2 502 SH-- "POST /orders HTTP/1.1"
+      192.0.2.10 15/Jan/2026:12:30:45.361 n1 -1 5002 504 sH--
+      """#
+    let report = LogText.report([lines], formats: LogFormatFile.formats(haproxy))
+    #expect(LogText.classes(report) == ["race": 1, "timeout": 1])
+    #expect(report.failures.first.map { report.row($0).target } == "/orders")
+
+    let apache = "LogFormat \"%{%Y-%m-%dT%H:%M:%S}t %a \\\"%r\\\" %>s %D\" timed\nCustomLog logs/a timed\n"
+    #expect(
+      LogText.classes(
+        #"2026-01-15T12:30:45 192.0.2.10 "POST /orders HTTP/1.1" 504 30000123"#,
+        formats: LogFormatFile.formats(apache)) == ["timeout": 1])
+
+    let envoy = #"""
+      log_format:
+        text_format_source:
+          inline_string: "%START_TIME% %REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS% %DURATION% \"%UPSTREAM_HOST%\"\n"
+      """#
+    #expect(
+      LogText.classes(
+        #"2026-01-15T12:30:45.123Z POST 503 UC 1 "198.51.100.7:3000""#, formats: LogFormatFile.formats(envoy))
+        == ["race": 1])
   }
 }

@@ -56,6 +56,29 @@ import Testing
     #expect(LogText.classes(Self.errorLine + "\n" + later) == ["race": 2])
   }
 
+  @Test func aRequestIDJoinsTwoLayers() {
+    let balancer =
+      #"{"timestamp":"2026-01-15T12:30:45.5Z","httpRequest":{"requestMethod":"POST","requestUrl":"https://shop.example/orders","status":502,"latency":"0.004s"},"jsonPayload":{"statusDetails":"backend_connection_closed_before_data_sent_to_client"},"trace":"abc-1"}"#
+    let proxy =
+      #"{"start_time":"2026-01-15T12:30:45.123Z","method":"POST","path":"/orders","response_code":503,"response_flags":"UC","response_code_details":"upstream_reset_before_response_started{connection_termination}","duration":1,"upstream_host":"198.51.100.7:3000","request_id":"abc-1"}"#
+    #expect(LogText.classes(balancer, proxy) == ["race": 1])
+    #expect(LogText.classes(balancer, proxy.replacing("abc-1", with: "abc-2")) == ["race": 2])
+    // A number that a counter reached twice is no request ID.
+    #expect(LogText.classes(balancer, proxy.replacing("T12:30", with: "T13:30")) == ["race": 2])
+  }
+
+  @Test func aLayerThatGaveUpIsTheClientThatLeftTheNext() {
+    let balancer =
+      #"https 2026-01-15T12:30:45.123456Z app/web/0a1b 192.0.2.10:54321 198.51.100.7:3000 0.001 -1 -1 504 - 312 272 "POST https://shop.example:443/orders HTTP/1.1" "-" ECDHE TLSv1.2 arn:tg "Root=1-67891233-abcdef012345678912345678" "shop.example" "-" 0 2026-01-15T12:30:45.118000Z "forward" "-" "-" "198.51.100.7:3000" "-" "-" "-" TID_0"#
+    let proxy =
+      #"10.0.0.9 - - [15/Jan/2026:12:30:45 +0000] "POST /orders HTTP/1.1" 499 0 "-" "-" rt=30.001 us="-""#
+    #expect(LogText.classes(balancer, proxy) == ["timeout": 1])
+    #expect(LogText.classes(proxy, balancer) == ["timeout": 1])
+    #expect(LogText.classes(balancer, proxy.replacing("/orders", with: "/cart")) == ["timeout": 1, "client-gone": 1])
+    #expect(
+      LogText.classes(balancer, proxy.replacing("12:30:45", with: "12:31:45")) == ["timeout": 1, "client-gone": 1])
+  }
+
   // MARK: - The idle timeout
 
   /// Requests to one server at random gaps, and a race whenever a gap is about five seconds.

@@ -66,6 +66,24 @@ enum LogTime {
     return iso(bytes, range) ?? common(bytes, range) ?? unix(bytes, range)
   }
 
+  /// The first time that stands in the head of a line, in brackets or not.
+  static func search(_ bytes: RawSpan, _ line: ByteRange) -> Reading? {
+    let end = Swift.min(line.end, line.start + 200)
+    var offset = line.start
+    while offset + 19 <= end {
+      let isDigit = bytes.byte(at: offset) &- 0x30 <= 9
+      guard isDigit, offset == line.start || bytes.byte(at: offset - 1) &- 0x30 > 9 else {
+        offset += 1
+        continue
+      }
+      let part = ByteRange(from: offset, to: Swift.min(line.end, offset + 36))
+      if let reading = iso(bytes, part) ?? common(bytes, part) { return reading }
+      offset += 1
+    }
+    let head = ByteRange(from: line.start, to: bytes.nearby(0x20, from: line.start, to: end) ?? line.start)
+    return head.count >= 10 ? unix(bytes, head) : nil
+  }
+
   // MARK: - Parts
 
   @inline(__always)

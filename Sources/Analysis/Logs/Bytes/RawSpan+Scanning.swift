@@ -181,6 +181,11 @@ extension RawSpan {
   @inline(__always)
   static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0d }
 
+  /// A byte of a host name or scheme.
+  static func isNameByte(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte) || byte == 0x2e || byte == 0x2d
+  }
+
   func bytes(_ range: ByteRange) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(range.count)

@@ -60,6 +60,7 @@ struct LogPairing {
       }
       isAbsorbed[index] = true
       if failures[before].targetLength == 0, failure.targetLength > 0 { takeTexts(from: index, into: before) }
+      if failures[before].pathKey == 0 { failures[before].pathKey = failure.pathKey }
       if failures[before].clientKey == 0 { failures[before].clientKey = failure.clientKey }
     }
   }
@@ -92,7 +93,7 @@ struct LogPairing {
     /// How many causes a line of the access log has taken.
     var taken: [Int: Int32] = [:]
     for index in order where failures[index].source == source && !isAbsorbed[index] {
-      let cause = failures[index]
+      var cause = failures[index]
       let key = key(cause, for: source)
       guard key != 0, cause.hasTime, let open = candidates[key] else { continue }
       var best: (index: Int, distance: Int64)?
@@ -101,15 +102,41 @@ struct LogPairing {
         guard request.hasTime, fits(cause, request) else { continue }
         let distance = abs(request.time - cause.time)
         // The line may cover the whole time since the request began.
-        let span = max(0, request.duration) + max(request.grain, cause.grain) + LogPairing.slack
-        guard distance <= span, best.map({ distance < $0.distance }) ?? true else { continue }
+        var span = max(0, request.duration) + max(request.grain, cause.grain) + LogPairing.slack
+        if LogPairing.isOnePath(cause, request), request.time <= cause.time { span += LogPairing.longest(cause) }
+        guard LogPairing.fitsPath(cause, request), distance <= span, best.map({ distance < $0.distance }) ?? true else {
+          continue
+        }
         best = (candidate, distance)
       }
       guard let best else { continue }
+      LogPairing.judge(&cause, beside: failures[best.index])
       taken[best.index, default: 0] += 1
       isAbsorbed[index] = true
       merge(cause, into: best.index)
     }
+  }
+
+  /// Apache's error log tells the path in the second line about a failure; its access log has the beginning of a request, and not how long it took.
+  private static func fitsPath(_ cause: LogFailure, _ request: LogFailure) -> Bool {
+    cause.source != .apacheError || cause.pathKey == 0 || cause.pathKey == request.pathKey
+  }
+
+  private static func isOnePath(_ cause: LogFailure, _ request: LogFailure) -> Bool {
+    cause.source == .apacheError && cause.pathKey != 0 && cause.pathKey == request.pathKey
+  }
+
+  /// How long a request may have gone on before it failed.
+  private static func longest(_ cause: LogFailure) -> Int64 { (cause.kind == .timeout ? 600 : 30) * second }
+
+  /// Where a request began so long before its failure that no rounding explains it, the server had it.
+  private static func judge(_ cause: inout LogFailure, beside request: LogFailure) {
+    guard isOnePath(cause, request), cause.kind == .race, request.duration < 0,
+      cause.time - request.time - request.grain > LogJudge.usualRoundTrip.count
+    else { return }
+    cause.kind = .died
+    cause.reason = .closedAfterWork
+    cause.confidence = .medium
   }
 
   private func key(_ failure: LogFailure, for source: LogSource) -> UInt64 {
@@ -165,10 +192,16 @@ struct LogPairing {
   // MARK: - Layers
 
   private mutating func joinLayers() {
+    joinByID()
+    joinByTime()
+  }
+
+  /// The same ID, written by two layers within a minute beside what the request took, is one request.
+  private mutating func joinByID() {
     var seen: [UInt64: Int] = [:]
     for index in order where !isAbsorbed[index] && failures[index].identifierKey != 0 {
       let key = failures[index].identifierKey
-      guard let before = seen[key], failures[before].source != failures[index].source else {
+      guard let before = seen[key], failures[before].source != failures[index].source, areNear(before, index) else {
         seen[key] = index
         continue
       }
@@ -178,5 +211,43 @@ struct LogPairing {
       isAbsorbed[dropped] = true
       seen[key] = kept
     }
+  }
+
+  private func areNear(_ left: Int, _ right: Int) -> Bool {
+    let (first, second) = (failures[left], failures[right])
+    guard first.hasTime, second.hasTime else { return true }
+    return abs(first.time - second.time) <= 60 * LogPairing.second + max(0, first.duration, second.duration)
+  }
+
+  /// A layer in front that gave up, or whose client did, is to the layer behind it a client that left: one request. Without an ID they are
+  /// joined by the request line and the time. Other pairs of failures are not: two requests of a busy path may fail at once.
+  private mutating func joinByTime() {
+    var open: [UInt64: [Int]] = [:]
+    for index in order
+    where !isAbsorbed[index] && failures[index].kind == .clientGone && failures[index].requestKey != 0 {
+      open[failures[index].requestKey, default: []].append(index)
+    }
+    guard !open.isEmpty else { return }
+    for index in order where !isAbsorbed[index] && failures[index].requestKey != 0 && failures[index].hasTime {
+      let front = failures[index]
+      guard !front.source.tellsCauses, front.kind == .timeout || front.kind == .clientGone,
+        let candidates = open[front.requestKey]
+      else { continue }
+      let best = candidates.filter { candidate in
+        let behind = failures[candidate]
+        return !isAbsorbed[candidate] && behind.hasTime && behind.file != front.file && behind.source != front.source
+          && !behind.source.tellsCauses && (behind.identifierKey == 0 || front.identifierKey == 0)
+          && isBehind(behind, front)
+      }.min { abs(failures[$0].time - front.time) < abs(failures[$1].time - front.time) }
+      if let best { isAbsorbed[best] = true }
+    }
+  }
+
+  /// The layer behind had the request for no longer than the one in front, and both ended at one time.
+  private func isBehind(_ behind: LogFailure, _ front: LogFailure) -> Bool {
+    let slack = max(front.grain, behind.grain) + LogPairing.slack
+    guard abs(behind.time - front.time) <= slack else { return false }
+    // A balancer does not write how long an attempt took that it gave up.
+    return behind.duration < 0 || front.attemptDuration < 0 || behind.duration <= front.duration + LogPairing.slack
   }
 }

@@ -54,15 +54,3 @@ enum LogRestarts {
     return end - start
   }
 }
-
-extension [Int64] {
-  /// The first place whose element, and all behind it, fulfil the condition.
-  fileprivate func partitioningIndex(_ isBehind: (Int64) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
-  }
-}

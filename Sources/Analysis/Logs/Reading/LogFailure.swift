@@ -21,8 +21,13 @@ package struct LogFailure: Sendable {
   /// Position among the tally's servers; -1 for none.
   package var server: Int32 = -1
   var clientKey: UInt64 = 0
+  /// Method and path.
   var requestKey: UInt64 = 0
+  /// The path alone.
+  var pathKey: UInt64 = 0
   var identifierKey: UInt64 = 0
+  /// The ID is long enough to be searched for in a text.
+  var isSearchable = false
   var pairKey: UInt64 = 0
   var isEcho = false
   /// A line of success that belongs to a cause that another log tells.

@@ -26,7 +26,7 @@ enum LogFormatText {
   }
 
   /// What stands between quotes: of one text, or of several behind each other.
-  private static func quoted(_ text: String, joiningAll: Bool) -> String? {
+  static func quoted(_ text: String, joiningAll: Bool) -> String? {
     var parts: [String] = []
     var current: String?
     var mark: Character = "'"
@@ -61,7 +61,7 @@ enum LogFormatText {
     var pieces: [Piece] = []
     var text: [UInt8] = []
     func flush() {
-      if !text.isEmpty { pieces.append(.text(text)) }
+      if !text.isEmpty { append(.text(text), to: &pieces) }
       text = []
     }
     let characters = Array(format.utf8)
@@ -70,7 +70,12 @@ enum LogFormatText {
       if let (field, length) = variable(software, characters, at) {
         flush()
         // Without a text between them two fields cannot be told apart: they are one that says nothing.
-        if case .field? = pieces.last { pieces.removeLast(); pieces.append(.field(.ignored)) } else { pieces += field }
+        if case .field? = pieces.last, case .field? = field.first {
+          pieces.removeLast()
+          pieces.append(.field(.ignored))
+        } else {
+          for piece in field { append(piece, to: &pieces) }
+        }
         at += length
       } else {
         if software == .haproxy, characters[at] == UInt8(ascii: "\\"), at + 1 < characters.count { at += 1 }
@@ -80,6 +85,15 @@ enum LogFormatText {
     }
     flush()
     return pieces
+  }
+
+  /// Texts behind each other are one.
+  private static func append(_ piece: LogLineFormat.Piece, to pieces: inout [LogLineFormat.Piece]) {
+    if case .text(let before)? = pieces.last, case .text(let text) = piece {
+      pieces[pieces.count - 1] = .text(before + text)
+    } else {
+      pieces.append(piece)
+    }
   }
 
   /// What begins at `at`, and how long it is there; nil for a plain byte.
@@ -140,6 +154,14 @@ enum LogFormatText {
     var start = at + 1
     // Flags: %{+Q}o, %{+Q}r.
     if bytes[start] == UInt8(ascii: "{"), let close = bytes[start...].firstIndex(of: UInt8(ascii: "}")) {
+      if String(decoding: bytes[start..<close], as: UTF8.self).contains("+Q"), close + 1 < bytes.count,
+        bytes[close + 1] != UInt8(ascii: "o")
+      {
+        // The field is written between quotes.
+        let rest = [UInt8(ascii: "%")] + bytes[(close + 1)...]
+        guard let (field, length) = haproxy(rest, 0) else { return nil }
+        return ([.text([0x22])] + field + [.text([0x22])], close - at + length)
+      }
       start = close + 1
       guard start < bytes.count else { return ([.field(.ignored)], bytes.count - at) }
     }

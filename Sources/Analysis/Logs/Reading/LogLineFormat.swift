@@ -2,7 +2,7 @@ import Core
 
 /// A layout that the user names with the software's own words: nginx's `log_format`, HAProxy's `log-format`, Envoy's command
 /// operators, Apache's `LogFormat`. A line is matched piece by piece, so that no column has a fixed place.
-package struct LogLineFormat: Sendable {
+package struct LogLineFormat: Sendable, Equatable {
   package enum Software: String, Sendable, CaseIterable {
     case nginx, haproxy, envoy, apache
   }
@@ -43,6 +43,11 @@ package struct LogLineFormat: Sendable {
           "this is no log format that is known: nginx's has $variables, HAProxy's %ci or %[...], Envoy's %RESPONSE_CODE%, Apache's %h or %{...}i"
       )
     }
+    self = try LogLineFormat(software, format)
+  }
+
+  /// - Parameter format: without what stands around it in a configuration.
+  init(_ software: Software, _ format: String) throws(Problem) {
     self.software = software
     let pieces = LogFormatText.pieces(software, format)
     let fields = pieces.filter { if case .field = $0 { true } else { false } }

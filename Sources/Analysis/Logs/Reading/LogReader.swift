@@ -13,23 +13,26 @@ package struct LogReader: Sendable {
     case alb, common, nginxError, haproxy, envoy, json, w3c, other
   }
 
-  package let question: LogQuestion
+  package var question: LogQuestion
   package private(set) var tally = LogTally()
   private var shape = Shape.other
   private var w3c = W3CLines()
   private var members = JSONMembers()
   private var pendingYARP: PendingYARP?
   private var hasSeenYARP = false
-  private var format: LogLineFormat?
+  private let formats: [LogLineFormat]
+  /// The one that the last line had.
+  private var latest = 0
 
   private struct PendingYARP {
     var signal: LogSignal?
     var time: Int64?
   }
 
-  package init(_ question: LogQuestion, format: LogLineFormat? = nil) {
+  /// - Parameter formats: are tried before those that are recognised by content.
+  package init(_ question: LogQuestion, formats: [LogLineFormat] = []) {
     self.question = question
-    self.format = format
+    self.formats = formats
   }
 
   /// Whether lines depend on earlier ones: columns that a header names, messages of several lines.
@@ -56,10 +59,12 @@ package struct LogReader: Sendable {
   }
 
   /// Hands over what was counted, and begins anew. What the last lines left open is taken up.
-  package mutating func takeTally() -> LogTally {
+  ///
+  /// - Parameter goesOn: the next lines follow these in time, so that the first of a server is compared with the last here.
+  package mutating func takeTally(goesOn: Bool = false) -> LogTally {
     flushYARP()
     let taken = tally
-    tally = LogTally()
+    tally = goesOn ? LogTally(following: taken) : LogTally()
     return taken
   }
 
@@ -82,15 +87,27 @@ package struct LogReader: Sendable {
   /// The format of the line before.
   @inline(__always)
   private mutating func usual(_ bytes: RawSpan, _ line: ByteRange) -> LogRecord? {
-    if let format { return format.record(bytes, line) }
+    if !formats.isEmpty, let record = named(bytes, line) { return record }
     switch shape {
-    case .alb: return BalancerLines.alb(bytes, line)
+    case .alb: return BalancerLines.alb(bytes, line, isWhole: question.readsAnswered)
     case .common: return CommonLines.record(bytes, line)
     case .nginxError: return ErrorLines.nginx(bytes, line)
     case .haproxy: return HAProxyLines.record(bytes, line)
     case .envoy: return EnvoyLines.record(bytes, line)
     case .json, .w3c, .other: return nil
     }
+  }
+
+  /// A format that the user named.
+  private mutating func named(_ bytes: RawSpan, _ line: ByteRange) -> LogRecord? {
+    if let record = formats[latest].record(bytes, line) { return record }
+    for index in formats.indices where index != latest {
+      if let record = formats[index].record(bytes, line) {
+        latest = index
+        return record
+      }
+    }
+    return nil
   }
 
   /// Any format, within any wrapping. Whether it was understood.
@@ -141,7 +158,7 @@ package struct LogReader: Sendable {
       if let record = dated(bytes, line) { return record }
     default: break
     }
-    if let record = BalancerLines.alb(bytes, line) { return found(record, .alb) }
+    if let record = BalancerLines.alb(bytes, line, isWhole: question.readsAnswered) { return found(record, .alb) }
     if let record = CommonLines.record(bytes, line) { return found(record, .common) }
     if let record = HAProxyLines.record(bytes, line) { return found(record, .haproxy) }
     if bytes.contains("haproxy[", line.limited(to: 200)) { return LogReader.nothing(.haproxy) }

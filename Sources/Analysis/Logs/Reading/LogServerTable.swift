@@ -87,6 +87,19 @@ struct LogServerTable: Sendable {
     return tallies.count - 1
   }
 
+  /// The same servers with nothing counted, each with the end of its last request.
+  func continued() -> LogServerTable {
+    var next = self
+    next.overflow = 0
+    for index in tallies.indices {
+      var tally = LogServerTally(name: tallies[index].name)
+      tally.isWanted = tallies[index].isWanted
+      tally.lastEnd = tallies[index].lastEnd
+      next.tallies[index] = tally
+    }
+    return next
+  }
+
   private mutating func insert(_ index: Int) {
     var slot = Int(keys[index] & UInt64(slots.count - 1))
     while slots[slot] >= 0 { slot = (slot + 1) & (slots.count - 1) }

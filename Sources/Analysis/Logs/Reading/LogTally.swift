@@ -12,6 +12,10 @@ package struct LogQuestion: Sendable {
   package var revealsQueries = false
   /// Requests (client and request line) that a log of causes names: their lines are kept even when they were answered.
   var wanted: Set<UInt64> = []
+  /// Lines of success are read whole, since another log is searched for their IDs.
+  package var readsAnswered = false
+  /// Answered requests that are kept, to be matched with the lines of another log.
+  package var wantedRequests: LogRequestSample?
 
   package init() {}
 
@@ -30,6 +34,7 @@ package struct LogTally: Sendable {
   private static let maximumText = 240
   private static let maximumIdentifiers = 1_000
   private static let maximumUnknown = 3
+  private static let maximumAnswered = 2_000_000
   private static let hour: Int64 = 3_600 * LogTime.second
 
   /// Figures of one hour.
@@ -66,12 +71,17 @@ package struct LogTally: Sendable {
   private(set) var hasSeveralZones = false
   /// Fingerprints of a few of the answered requests' IDs.
   private(set) var identifierSamples: [UInt64] = []
+  /// Those that ``LogQuestion/wantedRequests`` asked for.
+  private(set) var answered: [LogAnswered] = []
   private(set) var arena: [UInt8] = []
   private(set) var servers = LogServerTable()
   private var currentHour = Int64.min
   private var current = Hour()
 
   package init() {}
+
+  /// Empty, but knows when the last request to each server ended.
+  init(following before: LogTally) { servers = before.servers.continued() }
 
   // MARK: - Counting
 
@@ -139,6 +149,7 @@ package struct LogTally: Sendable {
     if isAnswered, identifierSamples.count < LogTally.maximumIdentifiers, !bytes.isAbsent(record.identifier) {
       addIdentifier(bytes, record.identifier)
     }
+    if isAnswered, let wanted = question.wantedRequests { keepAnswered(record, bytes, end: end, wanted) }
     let verdict = isAnswered ? nil : question.judge.verdict(record)
     var failure = -1
     if !isAnswered {
@@ -158,6 +169,14 @@ package struct LogTally: Sendable {
   private mutating func addIdentifier(_ bytes: RawSpan, _ range: ByteRange) {
     let core = LogIdentifier.core(bytes, range)
     if core.count >= LogIdentifier.shortest { identifierSamples.append(bytes.fingerprint(core)) }
+  }
+
+  private mutating func keepAnswered(_ record: LogRecord, _ bytes: RawSpan, end: Int64, _ wanted: LogRequestSample) {
+    guard answered.count < LogTally.maximumAnswered, let time = record.time, !record.method.isEmpty else { return }
+    let key = RequestLine.key(bytes, method: record.method, target: record.target)
+    guard wanted.contains(key) else { return }
+    let start = record.timeIsStart ? time : time &- (record.duration ?? 0)
+    answered.append(LogAnswered(key: key, start: start, end: end))
   }
 
   private mutating func countHour(_ time: Int64) {
@@ -204,11 +223,13 @@ package struct LogTally: Sendable {
     failure.pairKey = record.pairKey
     if !record.client.isEmpty { failure.clientKey = bytes.fingerprint(LogTally.address(bytes, record.client)) }
     if !record.method.isEmpty {
-      failure.requestKey = bytes.fingerprint(record.target, seed: bytes.fingerprint(record.method))
+      failure.requestKey = RequestLine.key(bytes, method: record.method, target: record.target)
     }
+    if !record.target.isEmpty { failure.pathKey = bytes.fingerprint(RequestLine.withoutQuery(bytes, record.target)) }
     if !bytes.isAbsent(record.identifier) {
       let core = LogIdentifier.core(bytes, record.identifier)
-      if core.count >= LogIdentifier.shortest { failure.identifierKey = bytes.fingerprint(core) }
+      if core.count >= LogIdentifier.shortestField { failure.identifierKey = bytes.fingerprint(core) }
+      failure.isSearchable = core.count >= LogIdentifier.shortest
     }
     failure.isIdempotent = LogTally.isIdempotent(bytes, record.method)
     failure.methodLength = append(bytes.bytes(record.method.limited(to: 20)))
@@ -325,6 +346,7 @@ package struct LogTally: Sendable {
     servers.overflow += next.servers.overflow
     hasSeveralZones = hasSeveralZones || next.hasSeveralZones || (zone != nil && next.zone != nil && zone != next.zone)
     zone = zone ?? next.zone
+    answered += next.answered.prefix(max(0, LogTally.maximumAnswered - answered.count))
     identifierSamples += next.identifierSamples.prefix(max(0, LogTally.maximumIdentifiers - identifierSamples.count))
   }
 
@@ -334,6 +356,11 @@ package struct LogTally: Sendable {
       servers.tallies[index].lastEnd = .min
       servers.tallies[index].head = []
     }
+  }
+
+  /// What stands in front of this part of the log has so many lines.
+  package mutating func shiftLines(by count: Int) {
+    for index in failures.indices { failures[index].line += Int64(count) }
   }
 
   /// Marks all failures as of this file.

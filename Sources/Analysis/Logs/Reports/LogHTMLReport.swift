@@ -143,6 +143,7 @@ package struct LogHTMLReport {
             + "\(Display.duration(estimate.earliest)) to \(Display.duration(estimate.latest)) after the request before "
             + "(\(estimate.confidence.rawValue) confidence)")
       }
+      if let match = server.defaultMatch { row("default", match.text) }
       html += "</dl>\n" + gaps(server) + "</section>\n"
     }
     return html

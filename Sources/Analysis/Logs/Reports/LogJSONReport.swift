@@ -86,7 +86,14 @@ package struct LogJSONReport {
       members.append(("first_utc", .string(Display.dateAndTime(Instant(nanoseconds: tally.first)))))
       members.append(("last_utc", .string(Display.dateAndTime(Instant(nanoseconds: tally.last)))))
     }
-    if report.witness != nil {
+    if let witness = report.witness {
+      members.append(
+        ("joined_by", .string(witness.isSettledByIDs ? "id" : witness.match?.offset == nil ? "nothing" : "time")))
+      if let match = witness.match, let offset = match.offset, !witness.isSettledByIDs {
+        members.append(("clock_offset_seconds", .decimal(offset.inSeconds, digits: 3)))
+        members.append(("compared_requests", number(match.answered)))
+        members.append(("compared_requests_found", number(match.found)))
+      }
       members.append(("seen_by_application", number(report.seen)))
       members.append(("never_seen_by_application", number(report.neverSeen)))
     }
@@ -158,6 +165,19 @@ package struct LogJSONReport {
             ("failures", number(estimate.count)), ("of", number(estimate.total)),
             ("confidence", .string(estimate.confidence.rawValue)),
           ])
+        ))
+    }
+    if let match = server.defaultMatch {
+      members.append(
+        (
+          "default_of",
+          .array(
+            match.facts.map { fact in
+              .object([
+                ("software", .string(fact.software.rawValue)), ("setting", .string(fact.setting)),
+                ("seconds", .decimal(match.timeout.inSeconds, digits: 3)), ("source", .string(fact.source)),
+              ])
+            })
         ))
     }
     members.append(("idle_before_request", bars(server.gaps)))

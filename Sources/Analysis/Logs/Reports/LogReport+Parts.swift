@@ -25,11 +25,25 @@ extension LogReport {
     return joined
   }
 
-  /// What the application's log is to be searched for.
-  package static func witness(for tallies: [LogTally]) -> LogWitness {
+  /// What the log of the layer behind is to be searched for: all but the parts that are of that layer.
+  package static func inFront(_ tallies: [LogTally], _ behind: [Int]) -> LogTally {
     var joined = LogTally()
-    for tally in tallies { joined.append(tally, keepsLines: true) }
-    return LogWitness(joined)
+    for index in tallies.indices where !behind.contains(index) { joined.append(tallies[index], keepsLines: true) }
+    return joined
+  }
+
+  /// The logs among these that are of a layer behind a balancer whose log is there, too: they show what arrived.
+  package static func layersBehind(_ tallies: [LogTally]) -> [Int] {
+    let balancers: Set<LogSource> = [.alb, .gcp, .cloudfront]
+    func isOf(_ tally: LogTally, _ fits: (LogSource) -> Bool) -> Bool {
+      LogSource.allCases.contains { fits($0) && tally.bySource[$0.index] > 0 }
+    }
+    let isBalanced = tallies.contains { isOf($0, balancers.contains) }
+    guard isBalanced else { return [] }
+    return tallies.indices.filter { index in
+      !isOf(tallies[index]) { balancers.contains($0) || $0 == .nlb || $0.tellsCauses }
+        && tallies[index].requests > 0
+    }
   }
 
   /// Where a log of causes was read beside a log of requests: the question that asks for the answered requests among them.

@@ -29,6 +29,8 @@ package struct LogReport: Sendable {
     package var gaps: AgeHistogram
     package var raceGaps: AgeHistogram
     package var estimate: LogIdleEstimate?
+    /// Whose default the estimate comes near.
+    package var defaultMatch: LogDefaultMatch?
     package func count(_ kind: LogClass) -> Int { classes[kind.index] }
     package var failures: Int { classes.reduce(0, +) }
   }
@@ -81,17 +83,16 @@ package struct LogReport: Sendable {
   private static func hear(_ witness: LogWitness, _ failures: inout [LogFailure]) -> (seen: Int, neverSeen: Int) {
     var counts = (seen: 0, neverSeen: 0)
     for index in failures.indices where failures[index].kind == .race {
-      switch witness.saw(failures[index]) {
-      case true?:
+      guard let (isSeen, isByID) = witness.saw(failures[index]) else { continue }
+      if isSeen {
         counts.seen += 1
         failures[index].kind = .died
-        failures[index].confidence = .high
+        failures[index].confidence = isByID ? .high : .medium
         failures[index].reason = .seenByApplication
-      case false?:
+      } else {
         counts.neverSeen += 1
-        failures[index].confidence = .high
+        failures[index].confidence = isByID ? .high : max(failures[index].confidence, .medium)
         failures[index].reason = .neverSeenByApplication
-      case nil: continue
       }
     }
     return counts
@@ -139,6 +140,9 @@ package struct LogReport: Sendable {
     for (index, values) in gaps {
       servers[Int(index)].estimate = LogIdleEstimate(
         gaps: values, grain: tally.servers.tallies[Int(index)].grain, background: servers[Int(index)].gaps)
+      servers[Int(index)].defaultMatch = servers[Int(index)].estimate.flatMap {
+        LogDefaultMatch($0, grain: tally.servers.tallies[Int(index)].grain)
+      }
     }
     return servers.filter { $0.requests > 0 || $0.failures > 0 }
       .sorted {

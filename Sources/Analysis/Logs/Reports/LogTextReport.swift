@@ -15,6 +15,10 @@ package struct LogTextReport {
     let races = report.races
     let requests = report.tally.requests
     let of = requests > 0 ? " of \(Display.grouped(requests))" : ""
+    if races > 0, report.neverSeen == races {
+      return ink.red("Yes: ")
+        + "the application never saw \(Display.count(races, "request"))\(of): lost to the keep-alive race (\(certainty))."
+    }
     if races > 0 {
       return ink.red("Yes: ")
         + "\(Display.count(races, "request"))\(of) \(races == 1 ? "was" : "were") lost to the keep-alive race (\(certainty))."
@@ -127,25 +131,39 @@ package struct LogTextReport {
   /// Whether the application saw them.
   private func witnessLines() -> [String] {
     guard let witness = report.witness else { return [] }
-    guard witness.hasIDs else {
-      return [
-        "the failed requests have no ID in this log, so that the application's log cannot be searched for them", "",
-      ]
-    }
-    guard report.seen + report.neverSeen > 0 else {
-      return ["the application's log (\(Display.count(witness.lines, "line"))) has no ID of any of these requests", ""]
-    }
     var lines: [String] = []
     if report.neverSeen > 0 {
       lines.append(
         ink.red(Display.count(report.neverSeen, "request"))
-          + " the application never saw: its log has the IDs of others, and not theirs")
+          + " the application never saw: its log has others of that time, and not "
+          + (report.neverSeen == 1 ? "this one" : "these"))
     }
     if report.seen > 0 {
       lines.append(
-        "\(Display.count(report.seen, "request")) the application did see, and did not answer: these were no race")
+        "\(Display.count(report.seen, "request")) the application did see, and did not answer: no race")
     }
-    return lines + [""]
+    return lines + [basis(witness), ""]
+  }
+
+  /// By what the two logs were joined, or why they could not be.
+  private func basis(_ witness: LogWitness) -> String {
+    let size = "the application's log (\(Display.count(witness.lines, "line")))"
+    if witness.isSettledByIDs { return ink.faint("\(size) was joined by request ID") }
+    guard let match = witness.match else {
+      return
+        "\(size) has neither an ID of these requests nor time, method and path of any request, so that it settles nothing"
+    }
+    guard let offset = match.offset else {
+      return "\(size) could not be joined: at no distance of the clocks do its lines fit the answered requests"
+    }
+    var text = "\(size) was joined by time and request line: it has \(Display.grouped(match.found)) of "
+    text += "\(Display.grouped(match.answered)) answered requests that were compared"
+    let distance = Display.duration(Nanoseconds(abs(offset.count)))
+    if abs(offset.count) >= 50_000_000 { text += "; its clock is \(distance) \(offset.count > 0 ? "ahead" : "behind")" }
+    if report.seen + report.neverSeen == 0, report.races > 0 {
+      text += ". That is too few, or of another time: give the logs of all instances"
+    }
+    return ink.faint(text)
   }
 
   // MARK: - Servers
@@ -163,6 +181,7 @@ package struct LogTextReport {
             + "\(Display.duration(estimate.latest)) after the previous request: it closes idle connections at about "
             + ink.bold(Display.duration(estimate.timeout)) + " (\(estimate.confidence.rawValue) confidence)")
       }
+      if let match = server.defaultMatch { lines.append("    " + match.text) }
       lines += histogram(server)
     }
     if report.tally.connections > 0 { lines += lifetimeLines() }

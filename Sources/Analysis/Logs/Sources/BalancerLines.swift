@@ -24,8 +24,8 @@ enum BalancerLines {
     }
   }
 
-  /// An Application Load Balancer's line. Only the head of a line of success is read.
-  static func alb(_ bytes: RawSpan, _ line: ByteRange) -> LogRecord? {
+  /// An Application Load Balancer's line. Only the head of a line of success is read, unless `isWhole`.
+  static func alb(_ bytes: RawSpan, _ line: ByteRange, isWhole: Bool = false) -> LogRecord? {
     let type = albType(bytes, line)
     guard type > 0 else { return nil }
     var scanner = LineScanner(line.dropping(first: type))
@@ -53,6 +53,7 @@ enum BalancerLines {
     let isOfTarget = !bytes.isAbsent(targetStatus) && bytes.isNumber(targetStatus)
     if isOfTarget {
       record.signal = code >= 500 ? .serverError : .answered
+      if isWhole { albRequest(bytes, &scanner, &record) }
       return record
     }
     if code < 400, code > 0 {
@@ -64,14 +65,19 @@ enum BalancerLines {
     return record
   }
 
-  /// The rest of a line whose failure the balancer itself made.
-  private static func albFailure(_ bytes: RawSpan, _ scanner: inout LineScanner, _ record: inout LogRecord) {
+  /// From the sizes to the trace ID.
+  private static func albRequest(_ bytes: RawSpan, _ scanner: inout LineScanner, _ record: inout LogRecord) {
     _ = scanner.word(bytes)
     _ = scanner.word(bytes)
     if let request = scanner.quoted(bytes) { RequestLine.read(bytes, request, into: &record) }
     _ = scanner.quoted(bytes)  // User agent.
     for _ in 0..<3 { _ = scanner.word(bytes) }
     if let trace = scanner.quoted(bytes) { record.identifier = trace }
+  }
+
+  /// The rest of a line whose failure the balancer itself made.
+  private static func albFailure(_ bytes: RawSpan, _ scanner: inout LineScanner, _ record: inout LogRecord) {
+    albRequest(bytes, &scanner, &record)
     _ = scanner.quoted(bytes)
     _ = scanner.quoted(bytes)
     for _ in 0..<2 { _ = scanner.word(bytes) }
@@ -140,6 +146,16 @@ enum RequestLine {
     else { return target }
     let slash = bytes.nearby(UInt8(ascii: "/"), from: scheme + 3, to: target.end)
     return slash.map { ByteRange(from: $0, to: target.end) } ?? target
+  }
+
+  /// A number for a method and a path; a query is often left out in one of two logs.
+  static func key(_ bytes: RawSpan, method: ByteRange, target: ByteRange) -> UInt64 {
+    bytes.fingerprint(withoutQuery(bytes, target), seed: bytes.fingerprint(method))
+  }
+
+  static func withoutQuery(_ bytes: RawSpan, _ target: ByteRange) -> ByteRange {
+    let path = RequestLine.path(bytes, target)
+    return ByteRange(from: path.start, to: bytes.nearby(UInt8(ascii: "?"), from: path.start, to: path.end) ?? path.end)
   }
 
   /// A number for a client and its request line, by which lines of two logs are joined.
