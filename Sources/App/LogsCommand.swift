@@ -171,7 +171,7 @@ struct LogsCommand: ParsableCommand {
     let ink = Ink(isColoured: Terminal.isColoured(descriptor: 1))
     switch output {
     case .json: Terminal.write(LogJSONReport(report).document())
-    case .ndjson: Terminal.write(LogJSONReport(report).lines())
+    case .ndjson: Terminal.write(LogJSONReport(report).lines(hasFailures: !follow))
     case .csv: Terminal.write(LogCSVReport(report).text())
     case .text:
       let text = LogTextReport(report, ink: ink)

@@ -135,18 +135,19 @@ import Testing
   /// What is appended is judged when it comes, across a rotation and a truncation; the signal ends it with the summary.
   @Test func whatIsAppendedIsFollowed() throws {
     try write(Self.race, "old.log")
-    try write(Self.race, "race.log")
+    try write(Self.race.replacing("/orders", with: "/rotated-away"), "rotated.log")
+    // Shorter than what was there, so that the file has been cut whenever it is looked at.
+    try write(Self.race.replacing("/orders", with: "/c"), "cut.log")
     let result = try run(
       """
-      cp old.log live.log
-      photofinish logs --follow --output ndjson live.log > out & pid=$!
-      found() { for i in $(seq 600); do [ "$(grep -c '"type":"failure"' out)" -ge $1 ] && return; sleep 0.1; done; }
-      until grep -q '"type":"failure"' out; do cat race.log >> live.log; sleep 0.1; done
-      count=$(grep -c race live.log)
-      mv live.log live.log.1; cat race.log >> live.log.1; cat race.log > live.log
-      found 3; before=$(grep -c '"type":"failure"' out)
-      sleep 1; : > live.log; sleep 1; cat race.log >> live.log
-      found $((before + 1))
+      cp old.log live.log; : > out
+      '\(BuiltProgram.photofinish)' logs --follow --output ndjson live.log > out & pid=$!
+      told() { until grep -q "\"target\":\"$1" out; do sleep 0.1; done; }
+      until grep -q '"target":"/orders' out; do cat old.log >> live.log; sleep 0.1; done
+      mv live.log live.log.1; cat rotated.log > live.log
+      told /rotated-away
+      cat cut.log > live.log
+      told /c
       kill -INT $pid; wait $pid; echo "status $?"; cat out
       """)
     #expect(result.text.contains("status 1\n"), "\(result.text)")

@@ -70,6 +70,8 @@ struct LogRecord {
   var identifier = ByteRange.empty
   /// Joins lines about one request; 0 for none.
   var pairKey: UInt64 = 0
+  /// Lines about one request are joined by client and request line; the number is made where it is wanted.
+  var joinsByRequest = false
   /// A line that says again, in other words, that the request of another line failed.
   var isEcho = false
   /// Attempts that failed before the last.

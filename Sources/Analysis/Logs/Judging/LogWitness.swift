@@ -33,7 +33,6 @@ package struct LogWitness: Sendable {
       keys: Set(tally.failures.map(\.requestKey).filter { $0 != 0 }), requests: tally.requests)
   }
 
-  package var hasIDs: Bool { !failed.isEmpty }
   /// Whether the two logs share IDs.
   package var isSettledByIDs: Bool { !failed.isEmpty && (seenAnswered > 0 || !seenFailed.isEmpty) }
   /// Whether requests can be matched by time and request line: the application's lines have both.

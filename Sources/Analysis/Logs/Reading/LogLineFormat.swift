@@ -153,7 +153,7 @@ package struct LogLineFormat: Sendable, Equatable {
   private func nginx(_ bytes: RawSpan, _ values: [(Field, ByteRange)]) -> LogRecord {
     var record = LogRecord(.nginxAccess)
     common(bytes, values, &record)
-    record.pairKey = RequestLine.pairKey(bytes, client: record.client, method: record.method, target: record.target)
+    record.joinsByRequest = true
     var upstream = CommonLines.Upstream()
     var hasUpstream = false
     for case (.nginx(let name), let range) in values {
@@ -216,7 +216,7 @@ package struct LogLineFormat: Sendable, Equatable {
     for case (.server, let range) in values where !bytes.isAbsent(range) {
       record.server = ErrorLines.authority(bytes, range)
     }
-    record.pairKey = RequestLine.pairKey(bytes, client: record.client, method: record.method, target: record.target)
+    record.joinsByRequest = true
     CommonLines.plain(&record)
     record.source = .apacheAccess
     return record

@@ -154,7 +154,7 @@ package struct LogTally: Sendable {
     var failure = -1
     if !isAnswered {
       failure = keep(record, verdict, bytes, end: end, server: server, question)
-    } else if !question.wanted.isEmpty, record.pairKey != 0, question.wanted.contains(record.pairKey) {
+    } else if !question.wanted.isEmpty, question.wanted.contains(LogTally.pairKey(record, bytes)) {
       failure = keep(record, nil, bytes, end: end, server: server, question)
       if failure >= 0 { failures[failure].isAnswered = true }
     }
@@ -220,7 +220,7 @@ package struct LogTally: Sendable {
     failure.server = Int32(server)
     failure.retries = Int32(clamping: record.retries)
     failure.isEcho = record.isEcho
-    failure.pairKey = record.pairKey
+    failure.pairKey = LogTally.pairKey(record, bytes)
     if !record.client.isEmpty { failure.clientKey = bytes.fingerprint(LogTally.address(bytes, record.client)) }
     if !record.method.isEmpty {
       failure.requestKey = RequestLine.key(bytes, method: record.method, target: record.target)
@@ -244,6 +244,11 @@ package struct LogTally: Sendable {
   private mutating func append(_ text: [UInt8]) -> UInt16 {
     arena += text
     return UInt16(clamping: text.count)
+  }
+
+  private static func pairKey(_ record: LogRecord, _ bytes: RawSpan) -> UInt64 {
+    guard record.pairKey == 0, record.joinsByRequest else { return record.pairKey }
+    return RequestLine.pairKey(bytes, client: record.client, method: record.method, target: record.target)
   }
 
   /// The address of a client without its port.

@@ -23,7 +23,8 @@ extension LogReport {
   package func row(_ failure: LogFailure) -> Row {
     let texts = tally.text(failure)
     let file = Int(failure.file)
-    let span = failure.attemptDuration >= 0 ? failure.attemptDuration : failure.duration
+    // What an ALB writes beside an attempt of unknown length is not the length of the request.
+    let span = failure.attemptDuration >= 0 || failure.source == .alb ? failure.attemptDuration : failure.duration
     let age = failure.idleAge >= 0 ? failure.idleAge : failure.gap
     return Row(
       time: failure.hasTime ? Display.dateAndTime(Instant(nanoseconds: failure.time)) : nil,

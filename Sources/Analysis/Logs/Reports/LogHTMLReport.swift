@@ -24,6 +24,9 @@ package struct LogHTMLReport {
     <style>
     \(HTMLStyle.text)
     .bar.lost { fill: var(--bad); } td.number { text-align: right; padding-right: 1rem; } td code { overflow-wrap: anywhere; }
+    .labels { display: flex; justify-content: space-between; color: var(--faint); font-size: .75rem; }
+    dl { margin-bottom: 1rem; } th, td { white-space: nowrap; }
+    td.request, td.why { white-space: normal; min-width: 14rem; } figure svg { height: auto; }
     </style>
     </head>
     <body>
@@ -89,7 +92,16 @@ package struct LogHTMLReport {
   private func remedy() -> String {
     let lines = text.remedy
     guard !lines.isEmpty else { return "" }
-    return "<p class=\"remedy\"><b>Remedy.</b> \(lines.map(escaped).joined(separator: "<br>"))</p>\n"
+    return "<p class=\"remedy\"><b>Remedy.</b> \(lines.map(withCode).joined(separator: "<br>"))</p>\n"
+  }
+
+  /// What stands between backticks is code.
+  private func withCode(_ line: String) -> String {
+    var html = ""
+    for (index, part) in line.split(separator: "`", omittingEmptySubsequences: false).enumerated() {
+      html += index % 2 == 1 ? "<code>\(escaped(String(part)))</code>" : escaped(String(part))
+    }
+    return html
   }
 
   // MARK: - Charts
@@ -108,17 +120,16 @@ package struct LogHTMLReport {
       let top = hours.map { value($0.figures) }.max() ?? 0
       guard top > 0 else { continue }
       html += "<figure><figcaption>\(title) <small>(most: \(Display.grouped(top)))</small></figcaption>"
-      html += "<svg viewBox=\"0 0 720 130\" role=\"img\" aria-label=\"\(title) by hour\">"
+      html += "<svg viewBox=\"0 0 720 202\" role=\"img\" aria-label=\"\(title) by hour\">"
       for hour in hours where value(hour.figures) > 0 {
-        let size = max(1, Double(value(hour.figures)) / Double(top) * 90)
+        let size = max(1, Double(value(hour.figures)) / Double(top) * 190)
         let x = Double(hour.hour - first) * step
         html +=
-          "<rect class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(100 - size))\" width=\"\(number(max(1, step - 1)))\""
+          "<rect class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(200 - size))\" width=\"\(number(max(1, step - 4)))\""
         html += " height=\"\(number(size))\"><title>\(time(hour.hour)): \(value(hour.figures))</title></rect>"
       }
-      html += "<line class=\"axis\" x1=\"0\" x2=\"720\" y1=\"100\" y2=\"100\"/>"
-      html += "<text x=\"0\" y=\"118\">\(time(first))</text>"
-      html += "<text x=\"720\" y=\"118\" text-anchor=\"end\">\(time(last))</text></svg></figure>\n"
+      html += "<line class=\"axis\" x1=\"0\" x2=\"720\" y1=\"201\" y2=\"201\"/></svg>"
+      html += labels([time(first), time(last)]) + "</figure>\n"
     }
     return html + "</div>\n</section>\n"
   }
@@ -152,11 +163,11 @@ package struct LogHTMLReport {
   /// The time since the previous request, with the failures in it.
   private func gaps(_ server: LogReport.Server) -> String {
     let bars = server.gaps.bars(limit: 24)
-    guard let first = bars.first, let last = bars.last, let top = bars.map(\.count).max(), top > 0 else { return "" }
-    let step = min(45, 720 / Double(bars.count))
+    guard let last = bars.last, let top = bars.map(\.count).max(), top > 0 else { return "" }
+    let step = 720 / Double(bars.count)
     var svg = "<figure><figcaption>Time since the previous request to it "
     svg += "<small>(all \(Display.grouped(server.gaps.count)) above, those lost below)</small></figcaption>"
-    svg += "<svg viewBox=\"0 0 720 190\" role=\"img\" aria-label=\"time since the previous request\">"
+    svg += "<svg viewBox=\"0 0 720 166\" role=\"img\" aria-label=\"time since the previous request\">"
     let losses = bars.map { server.raceGaps.count(atLeast: $0.from) - server.raceGaps.count(atLeast: $0.to) }
     let most = max(1, losses.max() ?? 1)
     for (index, bar) in bars.enumerated() {
@@ -171,10 +182,18 @@ package struct LogHTMLReport {
       svg += "\(Display.duration(bar.to)): \(losses[index]) lost</title></rect>"
     }
     svg += "<line class=\"axis\" x1=\"0\" x2=\"720\" y1=\"101\" y2=\"101\"/>"
-    svg += "<text x=\"0\" y=\"182\">\(Display.duration(first.from))</text>"
-    svg +=
-      "<text x=\"\(number(Double(bars.count) * step))\" y=\"182\" text-anchor=\"end\">\(Display.duration(last.to))</text>"
-    return svg + "</svg></figure>\n"
+    // A few of the bounds, which lie at equal distances.
+    let parts = bars.count % 4 == 0 ? 4 : bars.count % 3 == 0 ? 3 : bars.count % 5 == 0 ? 5 : 1
+    var names = stride(from: 0, to: bars.count, by: bars.count / parts).map { bound(bars[$0].from) }
+    names.append(bound(last.to))
+    return svg + "</svg>" + labels(names) + "</figure>\n"
+  }
+
+  private func bound(_ time: Nanoseconds) -> String { time == .zero ? "0" : Display.duration(time) }
+
+  /// Below a chart, in letters of the page's size however wide the chart is.
+  private func labels(_ texts: [String]) -> String {
+    "<div class=\"labels\">" + texts.map { "<span>\(escaped($0))</span>" }.joined() + "</div>"
   }
 
   private func number(_ value: Double) -> String { Display.decimal(value, digits: 1) }
@@ -191,9 +210,10 @@ package struct LogHTMLReport {
       let tone = failure.kind == .race ? "bad" : failure.kind == .repaired ? "warn" : "plain"
       html +=
         "<tr><td>\(row.time ?? "")</td><td class=\"\(tone)\"><code>\(row.kind)</code></td><td>\(row.confidence)</td>"
-      html += "<td><code>\(escaped(row.method)) \(escaped(row.target))</code></td><td>\(escaped(row.server ?? ""))</td>"
+      html +=
+        "<td class=\"request\"><code>\(escaped(row.method)) \(escaped(row.target))</code></td><td>\(escaped(row.server ?? ""))</td>"
       html += "<td>\(row.status.map(String.init) ?? "")</td><td>\(row.duration.map(Display.duration) ?? "")</td>"
-      html += "<td>\(row.gap.map(Display.duration) ?? "")</td><td>\(escaped(row.reason))</td>"
+      html += "<td>\(row.gap.map(Display.duration) ?? "")</td><td class=\"why\">\(escaped(row.reason))</td>"
       html += "<td>\(escaped(row.file)):\(row.line)</td></tr>\n"
     }
     html += "</tbody></table></div>\n"

@@ -19,9 +19,11 @@ package struct LogJSONReport {
   }
 
   /// An object a line: failures, servers, the summary, each with its `type`.
-  package func lines() -> String {
+  ///
+  /// - Parameter hasFailures: false where they were written before.
+  package func lines(hasFailures: Bool = true) -> String {
     var text = ""
-    for failure in report.failures { typed("failure", self.failure(failure), to: &text) }
+    for failure in report.failures where hasFailures { typed("failure", self.failure(failure), to: &text) }
     for server in report.servers { typed("server", self.server(server), to: &text) }
     typed("summary", summary(), to: &text)
     return text

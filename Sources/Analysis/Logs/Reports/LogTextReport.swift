@@ -275,6 +275,10 @@ package struct LogTextReport {
     lines.append(ink.faint(seen + "."))
     for file in report.files {
       let name = Display.printable(file.name.utf8)
+      if file.lines == 0, file.problem == file.name {
+        lines.append(ink.yellow(name))
+        continue
+      }
       let sources = file.sources.isEmpty ? "no known format" : file.sources.map(\.title).joined(separator: ", ")
       lines.append(ink.faint("\(name): \(Display.count(file.lines, "line")), \(sources)"))
       if file.unknownLines > 0, !file.sources.isEmpty || file.lines > 0 {

@@ -69,8 +69,9 @@ package struct LogSQL {
     case .clickhouse:
       return """
         CREATE OR REPLACE VIEW alb_log AS
-        SELECT * FROM file('\(place)', 'CSV', '\(names.map { "\($0) String" }.joined(separator: ", "))')
-        SETTINGS format_csv_delimiter = ' ', input_format_csv_allow_variable_number_of_columns = 1
+        SELECT \(names.enumerated().map { "fields[\($0 + 1)] AS \($1)" }.joined(separator: ", "))
+        FROM (SELECT extractGroups(line, '\(LogSQL.pattern)') AS fields FROM file('\(place)', 'LineAsString'))
+        WHERE notEmpty(fields)
         """
     case .athena:
       return """

@@ -38,7 +38,7 @@ enum CommonLines {
     record.zone = reading.zone
     record.status = code
     RequestLine.read(bytes, request, into: &record)
-    record.pairKey = RequestLine.pairKey(bytes, client: client, method: record.method, target: record.target)
+    record.joinsByRequest = true
     guard scanner.at < line.end, scanner.quoted(bytes) != nil, scanner.quoted(bytes) != nil, scanner.at < line.end
     else {
       plain(&record)

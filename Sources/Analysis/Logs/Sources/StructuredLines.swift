@@ -61,7 +61,7 @@ enum StructuredLines {
     if record.target.isEmpty {
       record.target = members.first(bytes, ["request_uri", "uri", "path", "url"]) ?? .empty
     }
-    record.pairKey = RequestLine.pairKey(bytes, client: record.client, method: record.method, target: record.target)
+    record.joinsByRequest = true
     var upstream = CommonLines.Upstream()
     for member in members.members where member.parent.isEmpty {
       _ = NginxFields.take(bytes, member.name, member.value, &upstream, &record)
