@@ -142,7 +142,7 @@ import Testing
       """
       cp old.log live.log; : > out
       '\(BuiltProgram.photofinish)' logs --follow --output ndjson live.log > out & pid=$!
-      told() { until grep -q "\"target\":\"$1" out; do sleep 0.1; done; }
+      told() { until grep -q '"target":"'$1 out; do sleep 0.1; done; }
       until grep -q '"target":"/orders' out; do cat old.log >> live.log; sleep 0.1; done
       mv live.log live.log.1; cat rotated.log > live.log
       told /rotated-away
