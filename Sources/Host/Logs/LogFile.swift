@@ -123,12 +123,12 @@ final class LogFile: @unchecked Sendable {
 
   private static func firstNewline(_ buffer: borrowing ByteBuffer) -> Int? {
     let bytes = buffer.readable
-    for place in 0..<bytes.byteCount where bytes.byte(at: place) == newline { return place }
-    return nil
+    return bytes.index(of: newline, from: 0, to: bytes.byteCount)
   }
 
   private static func lastNewline(_ buffer: borrowing ByteBuffer) -> Int? {
     let bytes = buffer.readable
+    guard bytes.index(of: newline, from: 0, to: bytes.byteCount) != nil else { return nil }
     var place = bytes.byteCount
     while place > 0 {
       place -= 1

@@ -68,6 +68,21 @@ import Testing
     #expect(LogText.classes(backwards) == expected)
   }
 
+  /// What became of each request stands in its path: of the verdicts "race" at least 98 of 100 must be right where the logs have durations and
+  /// causes, and none may be missed that a client saw fail. Without durations (nginx's combined format, httpd) a server that died looks the same.
+  @Test(arguments: [
+    (["nginx-access.log", "nginx-error.log"], 98), (["haproxy.log"], 98), (["envoy.log"], 98),
+    (["traefik-access.json", "traefik-debug.log"], 98), (["caddy-access.json", "caddy-error.json"], 98),
+    (["nginx-combined.log", "nginx-error.log"], 75), (["apache-access.log", "apache-error.log"], 90),
+  ])
+  func raceVerdictsAreRight(_ names: [String], _ least: Int) throws {
+    let report = LogText.report(try names.map { try Self.text($0) })
+    let races = report.failures.filter { $0.kind == .race }.map { report.row($0).target }
+    let right = races.filter { $0.hasPrefix("/race") }
+    #expect(right.count * 100 >= races.count * least, "\(right.count) of \(races.count): \(races)")
+    #expect(right.count >= 6)
+  }
+
   /// Whatever is cut away from the end of a log, what is left is judged as before.
   @Test func aCutLogKeepsItsVerdicts() throws {
     for name in ["haproxy.log", "envoy.log", "nginx-access.log", "caddy-error.json"] {

@@ -97,4 +97,18 @@ import Testing
         #"2026-01-15T12:30:45.123Z POST 503 UC 1 "198.51.100.7:3000""#, formats: LogFormatFile.formats(envoy))
         == ["race": 1])
   }
+
+  // MARK: - What is shown of lines that were not understood
+
+  @Test func samplesOfUnknownLinesHideWhatIsPersonal() {
+    let line =
+      #"at 12:30:45 client 192.0.2.10:5000 and 2001:db8::7 user=jane@shop.example mail jane@shop.example /a?token=secret&b=2 c="x y" Bearer abc.def"#
+    let report = LogText.report(line)
+    #expect(
+      report.files.first?.samples.first?.text
+        == #"at 12:30:45 client ... and ... user=... mail ... /a?token=...&b=... c="...""#)
+    var question = LogQuestion()
+    question.revealsQueries = true
+    #expect(LogText.report([line], question: question).files.first?.samples.first?.text.contains("192.0.2.10") == true)
+  }
 }

@@ -5,7 +5,7 @@ import Core
 extension RawSpan {
   /// The first place of `wanted` in `from..<end`, eight bytes at a time.
   @inline(__always)
-  func index(of wanted: UInt8, from: Int, to end: Int) -> Int? {
+  package func index(of wanted: UInt8, from: Int, to end: Int) -> Int? {
     let pattern = UInt64(wanted) &* 0x0101_0101_0101_0101
     var offset = from
     while offset &+ 8 <= end {

@@ -81,7 +81,7 @@ package struct LogReader: Sendable {
       return
     }
     if unusual(bytes, line, depth: 0) { return }
-    tally.unknownLine(bytes, line)
+    tally.unknownLine(bytes, line, question)
   }
 
   /// The format of the line before.

@@ -87,10 +87,11 @@ package struct LogTally: Sendable {
 
   mutating func lineRead() { lines &+= 1 }
 
-  mutating func unknownLine(_ bytes: RawSpan, _ line: ByteRange) {
+  mutating func unknownLine(_ bytes: RawSpan, _ line: ByteRange, _ question: LogQuestion) {
     unknownLines += 1
     if unknownSamples.count < LogTally.maximumUnknown {
-      unknownSamples.append((lines, Display.printable(bytes.bytes(line.limited(to: 120)))))
+      let head = bytes.bytes(line.limited(to: 120))
+      unknownSamples.append((lines, Display.printable(question.revealsQueries ? head : LogMask.masked(head))))
     }
   }
 

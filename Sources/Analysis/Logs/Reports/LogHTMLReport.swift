@@ -25,6 +25,9 @@ package struct LogHTMLReport {
     \(HTMLStyle.text)
     .bar.lost { fill: var(--bad); } td.number { text-align: right; padding-right: 1rem; } td code { overflow-wrap: anywhere; }
     .labels { display: flex; justify-content: space-between; color: var(--faint); font-size: .75rem; }
+    .scale { position: relative; height: 1.2rem; color: var(--faint); font-size: .75rem; }
+    .scale span { position: absolute; transform: translateX(-50%); }
+    .scale span:first-child { transform: none; } .scale span:last-child { right: 0; transform: none; }
     dl { margin-bottom: 1rem; } th, td { white-space: nowrap; }
     td.request, td.why { white-space: normal; min-width: 14rem; } figure svg { height: auto; }
     </style>
@@ -182,11 +185,19 @@ package struct LogHTMLReport {
       svg += "\(Display.duration(bar.to)): \(losses[index]) lost</title></rect>"
     }
     svg += "<line class=\"axis\" x1=\"0\" x2=\"720\" y1=\"101\" y2=\"101\"/>"
-    // A few of the bounds, which lie at equal distances.
-    let parts = bars.count % 4 == 0 ? 4 : bars.count % 3 == 0 ? 3 : bars.count % 5 == 0 ? 5 : 1
-    var names = stride(from: 0, to: bars.count, by: bars.count / parts).map { bound(bars[$0].from) }
-    names.append(bound(last.to))
-    return svg + "</svg>" + labels(names) + "</figure>\n"
+    return svg + "</svg>" + scale(bars.map(\.from) + [last.to]) + "</figure>\n"
+  }
+
+  /// About six of the bounds of the bars, each below its place.
+  private func scale(_ bounds: [Nanoseconds]) -> String {
+    let count = bounds.count - 1
+    let every = max(1, (count + 5) / 6)
+    var html = "<div class=\"scale\">"
+    for index in stride(from: 0, to: count, by: every) where index == 0 || count - index >= every {
+      let place = number(Double(index) * 100 / Double(count))
+      html += "<span style=\"left: \(place)%\">\(bound(bounds[index]))</span>"
+    }
+    return html + "<span>\(bound(bounds[count]))</span></div>"
   }
 
   private func bound(_ time: Nanoseconds) -> String { time == .zero ? "0" : Display.duration(time) }
