@@ -18,6 +18,9 @@ import Testing
     #expect(lines[1].contains("Capture between that proxy and its server"))
     let document = JSONReport(report).document()
     #expect(document.contains("\"statuses\":{\"502\":6}"))
+    let page = HTMLReport(report).page()
+    #expect(page.contains("<p class=\"warn\">6 of 6 answers of 10.78.0.2:9602 are 6 502"))
+    #expect(page.contains("<h1 class=\"warn\">Not in this capture"))
   }
 
   /// Client, proxy and server in one capture: the 502 and the request that was lost behind it are one story.

@@ -93,6 +93,21 @@ import Testing
     #expect(finding.finding.evidence.contains { $0.frame == 36 })
   }
 
+  /// A server that ends a connection after five requests, when the client has asked for three more: each of their records is as
+  /// long as those that were answered.
+  @Test func streamsThatOneCloseTakesAreCounted() throws {
+    let report = try CaptureFixtures.report(CaptureFixtures.bytes("tls-h2-streams.client"))
+    let finding = try #require(report.findings.first)
+    #expect(report.findings.count == 1)
+    #expect(finding.finding.kind == .crossingHalfClose)
+    #expect(finding.streams == 3)
+    #expect(finding.request.contains("3 streams"))
+    #expect(TextReport(report, ink: Ink(isColoured: false)).answer.contains("3 HTTP/2 streams in all"))
+    #expect(JSONReport(report).document().contains("\"http2_streams\":3"))
+    let other = try CaptureFixtures.report(CaptureFixtures.bytes("tls-h2-goaway.client"))
+    #expect(other.findings.first?.streams == nil)
+  }
+
   /// A close with unread bytes is no proof of handling; the evidence names the reset behind the FIN.
   @Test func aResetBehindTheFINMeansUnreadBytes() throws {
     let report = try CaptureFixtures.report(CaptureFixtures.bytes("fin-then-reset-unread.client"))

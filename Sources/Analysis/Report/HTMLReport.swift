@@ -33,6 +33,7 @@ package struct HTMLReport {
     <header>
     <p class="mark">photofinish capture</p>
     <h1 class="\(tone)">\(escaped(plainAnswer))</h1>
+    \(gateways())
     \(sample())
     \(contents())
     </header>
@@ -52,7 +53,12 @@ package struct HTMLReport {
 
   private var tone: String {
     if report.races > 0 { return "bad" }
-    return report.total > 0 || report.counts.requests == 0 || report.obstacle != nil ? "warn" : "good"
+    let isOpen = report.counts.requests == 0 || report.obstacle != nil || report.unexplainedGatewayAnswers > 0
+    return report.total > 0 || isOpen ? "warn" : "good"
+  }
+
+  private func gateways() -> String {
+    report.gatewayLines.map { "<p class=\"warn\">\(escaped($0)).</p>\n" }.joined()
   }
 
   private func sample() -> String {

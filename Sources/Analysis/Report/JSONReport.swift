@@ -114,6 +114,7 @@ package struct JSONReport {
       members.append(("request", .string(finding.request)))
       members.append(("exchange_on_connection", .number(Int64(finding.exchange))))
       members.append(("exchanges_before", .number(Int64(finding.reuseCount))))
+      if let streams = finding.streams { members.append(("http2_streams", .number(Int64(streams)))) }
       if finding.stream != 0 { members.append(("http2_stream", .number(Int64(finding.stream)))) }
     }
     if let age = finding.idleAge { members.append(("idle_age_seconds", .decimal(age.inSeconds, digits: 6))) }

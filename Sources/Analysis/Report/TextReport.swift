@@ -20,7 +20,7 @@ package struct TextReport {
       let how = proved == races ? "proved" : proved == 0 ? "likely" : "\(proved) proved, the others likely"
       return ink.red("Yes: ")
         + "\(Display.count(races, "request")) of \(Display.grouped(requests)) \(races == 1 ? "was" : "were") lost to the "
-        + "keep-alive race (\(how))."
+        + "keep-alive race (\(how))\(streams)."
     }
     let related = report.findings.filter { $0.finding.kind.isReuseFailure }.count
     let others = report.total - related - report.count(.inconclusive)
@@ -50,6 +50,13 @@ package struct TextReport {
         + "\(report.unexplainedGatewayAnswers) of them by a proxy whose own server had failed it."
     }
     return ink.green("No: ") + "every one of \(Display.count(requests, "request")) was answered or is still under way."
+  }
+
+  /// What looks like one request over TLS can be several streams of HTTP/2.
+  private var streams: String {
+    let races = report.findings.filter { $0.finding.kind.isRace }
+    let count = races.reduce(0) { $0 + ($1.streams ?? 1) }
+    return count > races.count ? ", \(Display.grouped(count)) HTTP/2 streams in all" : ""
   }
 
   package func summary() -> String {

@@ -63,6 +63,8 @@ package struct Exchange: Sendable {
   /// HTTP/2: its stream, and how that was reset.
   package var stream: UInt32 = 0
   package var streamReset: StreamReset?
+  /// HTTP/2 in TLS: the streams that it asks in, where more than one and the lengths of its records tell.
+  package var streams: Int?
   /// TLS: what came from the server behind it is so small that it may hold nothing but control frames of HTTP/2.
   package var smallAnswer: Mark?
   /// What came first behind it, where that is no answer but why the server closes: the connection was idle.
@@ -99,7 +101,7 @@ package struct Exchange: Sendable {
   package var label: String {
     switch speech {
     case .http1: method.isEmpty ? "a request" : target.isEmpty ? method : "\(method) \(target)"
-    case .tls: "a request over TLS (\(end - start) bytes)"
+    case .tls: "a request over TLS (\(end - start) bytes\(streams.map { ", \($0) streams" } ?? ""))"
     case .http2:
       stream == 0
         ? "an HTTP/2 turn (\(end - start) bytes)" : "an HTTP/2 request (stream \(stream), \(end - start) bytes)"

@@ -65,7 +65,7 @@ extension TurnTracker {
       case .smallRequest: asks = true
       case .request:
         (asks, isSmall) = (true, false)
-        if asked.count < TurnTracker.maximumAsked { asked.append((offset + Int64(record.start), mark)) }
+        if asked.count < TurnTracker.maximumAsked { asked.append((offset + Int64(record.start), record.length, mark)) }
       case .finished: (asks, isSmall) = (false, true)
       }
     }

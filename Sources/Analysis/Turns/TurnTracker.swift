@@ -50,8 +50,11 @@ package struct TurnTracker: Sendable {
   var turnsBeforeTLS = (all: 0, requests: 0)
   private(set) var serverHasEnded = false
   /// TLS: where the records of the last turn begin that ask something, for telling which of them an answer belongs to.
-  var askedAt: [(offset: Int64, mark: Mark)] = []
+  var askedAt: [(offset: Int64, length: Int, mark: Mark)] = []
   static let maximumAsked = 64
+  /// HTTP/2 in TLS: lengths of records that were a whole request, and answered.
+  var requestLengths: [Int] = []
+  private static let maximumLengths = 16
   /// Bytes of the client are missing, which can have been its handshake.
   var handshakeMayBeMissed = false
   /// The message that the server is sending answers nothing that was asked.
@@ -309,8 +312,31 @@ package struct TurnTracker: Sendable {
     events.append(.requestStarted(exchange))
   }
 
+  private mutating func noteRequestLength(of exchange: Exchange) {
+    guard offersHTTP2, exchange.isRequest, exchange.answerFirst != nil, !exchange.hasHole, !exchange.isCut else {
+      return
+    }
+    let records = askedAt.filter { $0.offset >= exchange.start && $0.offset < exchange.end }
+    guard let only = records.first, records.count == 1, requestLengths.count < TurnTracker.maximumLengths,
+      !requestLengths.contains(only.length)
+    else { return }
+    requestLengths.append(only.length)
+  }
+
+  /// How many streams an unanswered exchange asks in, as far as the lengths of its records tell: each is as long as one that was
+  /// a whole request before. nil where they don't tell.
+  package func streams(of exchange: Exchange) -> Int? {
+    guard offersHTTP2, exchange.number == pending.last?.number, !exchange.hasHole, !exchange.isCut else { return nil }
+    let records = askedAt.filter { $0.offset >= exchange.start && $0.offset < exchange.end }
+    guard records.count > 1, records.count < TurnTracker.maximumAsked,
+      records.allSatisfy({ requestLengths.contains($0.length) })
+    else { return nil }
+    return records.count
+  }
+
   mutating func completeFirst(events: inout [TurnEvent]) {
     let exchange = pending.removeFirst()
+    noteRequestLength(of: exchange)
     exchangesAnswered += 1
     answeredThrough = max(answeredThrough, exchange.end)
     if exchange.isRequest {

@@ -30,6 +30,8 @@ package struct CaptureFinding: Sendable {
   var requestLength: Int64
   /// HTTP/2: its stream.
   package var stream: UInt32
+  /// HTTP/2 in TLS: the streams that the request consists of, where more than one and the lengths of its records tell.
+  package var streams: Int?
   /// What a client was told by the proxy that sent this request.
   package var gateway: GatewayAnswer?
   /// What ended the connection was a reset of the server.

@@ -38,6 +38,7 @@ extension Judge {
       identity: ConnectionIdentity(connection),
       sequence: exchange.flatMap { connection.clientStream.sequence(ofOffset: $0.start) },
       requestLength: exchange.map { $0.end - $0.start } ?? 0, stream: exchange?.stream ?? 0,
+      streams: exchange?.streams,
       restsOnReset: connection.serverStream.fin == nil && !connection.serverStream.resets.isEmpty,
       ladder: connection.ladder, ladderOmitted: connection.ladderOmitted, requestStart: exchange?.start ?? 0,
       serverFIN: connection.serverStream.finOffset,

@@ -39,7 +39,8 @@ package struct Judge {
   package func findings() -> [CaptureFinding] {
     if let finding = judgeHandshake() { return [finding] }
     var result: [CaptureFinding] = []
-    for exchange in connection.turns.pending where exchange.isRequest && !exchange.answerIsComplete {
+    for var exchange in connection.turns.pending where exchange.isRequest && !exchange.answerIsComplete {
+      exchange.streams = connection.turns.streams(of: exchange)
       if let finding = judge(exchange) { result.append(finding) }
     }
     if result.isEmpty, let exchange = connection.turns.lastCompleted, let finding = judgeLateAnswer(exchange) {

@@ -16,6 +16,8 @@
 /// The data plane and the simulator drive it with events and carry out what each returns. It allocates nothing before a
 /// failure. Whenever an attempt ends, its upstream connection is closed: none of the ends leaves it usable. Only
 /// ``responseEnded()`` leaves that question to the host, which knows the framing.
+///
+/// An event that its state does not allow is a fault of the host's. It ends this exchange and nothing else (``fault``).
 package struct Exchange: Sendable {
   /// One sending of the request on one connection.
   private struct Attempt: Sendable, BitwiseCopyable {
@@ -82,6 +84,10 @@ package struct Exchange: Sendable {
   /// ever tell.
   package private(set) var lastEndWasSilent = false
 
+  /// The first event that came in a state that does not allow it. From then on everything ends the exchange; the host closes the
+  /// client's connection and names the fault in the log.
+  package private(set) var fault: ExchangeFault?
+
   /// After so many connections that were found stale in a row a fresh one is taken: the rest of the pool is most likely
   /// as old.
   package static let maximumStaleLooks: UInt8 = 2
@@ -104,8 +110,7 @@ package struct Exchange: Sendable {
   package mutating func leased(_ lease: LeaseFacts) {
     switch state {
     case .acquiring: break
-    case .attempting, .judging, .answering, .passingOn, .failed, .finished:
-      preconditionFailure("only an exchange that has no connection can be given one")
+    case .attempting, .judging, .answering, .passingOn, .failed, .finished: return noteFault(.leased)
     }
     attempts &+= 1
     connectsFailSince = nil
@@ -132,7 +137,8 @@ package struct Exchange: Sendable {
 
   package mutating func lookedAgain(_ look: Look) -> AfterLook {
     guard case .attempting(let attempt) = state, attempt.bytesWritten == 0 else {
-      preconditionFailure("a connection is looked at before it is written to")
+      noteFault(.lookedAgain)
+      return .judge
     }
     switch look {
     case .quiet: return .send
@@ -155,9 +161,7 @@ package struct Exchange: Sendable {
   package mutating func spokenToFirst(
     _ cause: FailureCause, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
-    guard case .attempting(let attempt) = state, attempt.bytesWritten == 0 else {
-      preconditionFailure("only before the request is written can the server speak first")
-    }
+    guard case .attempting(let attempt) = state, attempt.bytesWritten == 0 else { return faulted(.spokenToFirst) }
     freshLosses &+= 1
     lastVerdict = .neverSent
     lastEndSeenAt = now
@@ -221,7 +225,8 @@ package struct Exchange: Sendable {
     switch state {
     case .acquiring: break
     case .attempting, .judging, .answering, .passingOn, .failed, .finished:
-      preconditionFailure("only an exchange that waits for a connection can learn that it failed")
+      noteFault(.connectFailed)
+      return .fail(faultFailure)
     }
     if attempts < .max { attempts += 1 }
     lastVerdict = .neverSent
@@ -257,7 +262,8 @@ package struct Exchange: Sendable {
     switch state {
     case .acquiring: break
     case .attempting, .judging, .answering, .passingOn, .failed, .finished:
-      preconditionFailure("only an exchange that asks for a connection can be refused one")
+      noteFault(.refused)
+      return faultFailure
     }
     state = .failed
     return Failure(cause, verdict: .neverSent, attempts: attempts)
@@ -275,8 +281,7 @@ package struct Exchange: Sendable {
     case .passingOn(var attempt):
       attempt.bytesWritten &+= UInt64(count)
       state = .passingOn(attempt)
-    case .acquiring, .judging, .failed, .finished:
-      preconditionFailure("bytes are written only on an attempt that goes on")
+    case .acquiring, .judging, .failed, .finished: noteFault(.requestBytesWritten)
     }
   }
 
@@ -311,8 +316,7 @@ package struct Exchange: Sendable {
       return .abortClient(
         failure(
           withinResponse(observation), verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
-    case .acquiring, .judging, .failed, .finished:
-      preconditionFailure("only an attempt that goes on can end")
+    case .acquiring, .judging, .failed, .finished: return faulted(.connectionEnded)
     }
   }
 
@@ -322,9 +326,7 @@ package struct Exchange: Sendable {
   package mutating func resetWaitEnded(
     _ observation: Observation, isOver: Bool, until deadline: Instant, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
-    guard case .judging(let attempt) = state else {
-      preconditionFailure("no RST is awaited")
-    }
+    guard case .judging(let attempt) = state else { return faulted(.resetWaitEnded) }
     let observation = completed(observation, of: attempt)
     if !isOver, case .awaitReset = EvidenceRule.judge(observation) { return .awaitReset(until: deadline) }
     let verdict = EvidenceRule.judgeAfterWait(observation)
@@ -370,7 +372,8 @@ package struct Exchange: Sendable {
       // The final head after an interim one that was passed on.
       return .passOn
     case .acquiring, .judging, .answering, .failed, .finished:
-      preconditionFailure("a response head arrives on an attempt that awaits one")
+      noteFault(.responseHeadArrived)
+      return .discard(until: now)
     }
   }
 
@@ -379,8 +382,7 @@ package struct Exchange: Sendable {
   package mutating func interimPassedOn() {
     switch state {
     case .attempting: hasPassedInterim = true
-    case .acquiring, .judging, .answering, .passingOn, .failed, .finished:
-      preconditionFailure("an interim response comes before the final one")
+    case .acquiring, .judging, .answering, .passingOn, .failed, .finished: noteFault(.interimPassedOn)
     }
   }
 
@@ -389,8 +391,7 @@ package struct Exchange: Sendable {
     switch state {
     case .attempting(let attempt), .answering(let attempt), .passingOn(let attempt):
       state = .passingOn(attempt)
-    case .acquiring, .judging, .failed, .finished:
-      preconditionFailure("there is no response to pass on")
+    case .acquiring, .judging, .failed, .finished: noteFault(.responsePassedOn)
     }
   }
 
@@ -398,8 +399,7 @@ package struct Exchange: Sendable {
   package mutating func responseEnded() {
     switch state {
     case .answering, .passingOn: state = .finished
-    case .acquiring, .attempting, .judging, .failed, .finished:
-      preconditionFailure("only a response that began can end")
+    case .acquiring, .attempting, .judging, .failed, .finished: noteFault(.responseEnded)
     }
   }
 
@@ -450,8 +450,7 @@ package struct Exchange: Sendable {
       state = .finished
       return .abortClient(
         failure(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
-    case .acquiring, .judging, .failed, .finished:
-      preconditionFailure("an invalid response arrives on an attempt that awaits one")
+    case .acquiring, .judging, .failed, .finished: return faulted(.responseInvalid)
     }
   }
 
@@ -478,8 +477,7 @@ package struct Exchange: Sendable {
       state = .finished
       return .abortClient(
         failure(cause, verdict: .delivered, lease: attempt.lease, notReplayed: .responsePassedOn))
-    case .acquiring, .failed, .finished:
-      preconditionFailure("only an attempt can time out; a wait for a connection is refused")
+    case .acquiring, .failed, .finished: return faulted(.timedOut)
     }
   }
 
@@ -596,6 +594,40 @@ package struct Exchange: Sendable {
       attempt.bytesWritten
     case .acquiring, .failed, .finished: 0
     }
+  }
+
+  /// Whether a server may have got some of the request, on this attempt or an earlier one.
+  package var mayHaveArrived: Bool {
+    bytesWritten > 0 || retries > 0 || !(lastVerdict?.provesNoDelivery ?? true)
+  }
+
+  // MARK: - Faults
+
+  /// Nothing of what the host has done so far is known to be right: the client's connection cannot go on either.
+  private mutating func faulted(_ event: ExchangeFault.Event) -> AttemptEnd {
+    noteFault(event)
+    return .abortClient(faultFailure)
+  }
+
+  @inline(never)
+  private mutating func noteFault(_ event: ExchangeFault.Event) {
+    let point: ExchangeFault.Point =
+      switch state {
+      case .acquiring: .acquiring
+      case .attempting: .attempting
+      case .judging: .judging
+      case .answering: .answering
+      case .passingOn: .passingOn
+      case .failed: .failed
+      case .finished: .finished
+      }
+    fault = fault ?? ExchangeFault(event: event, point: point)
+    state = .finished
+  }
+
+  private var faultFailure: Failure {
+    Failure(
+      .proxyError(detail: fault?.description ?? ""), verdict: lastVerdict, attempts: attempts, notReplayed: nil)
   }
 
   // MARK: - Deciding

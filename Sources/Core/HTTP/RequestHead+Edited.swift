@@ -56,7 +56,7 @@ extension RequestHead {
     buffer.appendFields(bytes, fields, without: dropped, changes.edits)
     writeFraming(to: &buffer)
     if expectsContinue { buffer.append("Expect: 100-continue\r\n") }
-    writeConnection(to: &buffer, bytes)
+    writeConnection(to: &buffer, bytes, fields)
     let written = forwarding.fields.subtracting(Forwarding.Fields(removedBy: changes.edits.removed))
     writeForwarding(to: &buffer, bytes, fields, forwarding, written)
     if written.contains(.xRequestID), dropped.contains(.xRequestID) || !fields.contains(.xRequestID) {

@@ -35,7 +35,7 @@ extension RequestHead {
     buffer.appendFields(bytes, fields, without: dropped)
     writeFraming(to: &buffer)
     if expectsContinue { buffer.append("Expect: 100-continue\r\n") }
-    writeConnection(to: &buffer, bytes)
+    writeConnection(to: &buffer, bytes, fields)
     writeForwarding(to: &buffer, bytes, fields, forwarding, forwarding.fields)
     if forwarding.fields.contains(.xRequestID), dropped.contains(.xRequestID) || !fields.contains(.xRequestID) {
       buffer.append("X-Request-Id: ")
@@ -91,14 +91,14 @@ extension RequestHead {
   }
 
   @inline(__always)
-  func writeConnection(to buffer: inout ByteBuffer, _ bytes: RawSpan) {
+  func writeConnection(to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable) {
     if takesTrailers {
       buffer.append(
         upgrade.isEmpty ? "Connection: TE\r\nTE: trailers\r\n" : "Connection: upgrade, TE\r\nTE: trailers\r\n")
     }
     guard !upgrade.isEmpty else { return }
     buffer.append(takesTrailers ? "Upgrade: " : "Connection: upgrade\r\nUpgrade: ")
-    Upgrade.write(to: &buffer, bytes, upgrade)
+    Upgrade.write(to: &buffer, bytes, fields)
     buffer.appendLineEnd()
   }
 

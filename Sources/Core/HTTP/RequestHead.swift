@@ -306,10 +306,7 @@ extension RequestHead {
         }
         expectsContinue = hasContent
       }
-      if options.contains(.upgrade), !hasContent, !fields.isRepeated(.upgrade) {
-        let value = fields.firstValue(of: .upgrade) ?? .empty
-        if Upgrade.holdsAny(bytes, value) { upgrade = value }
-      }
+      if options.contains(.upgrade), !hasContent { upgrade = Upgrade.firstValue(bytes, fields) ?? .empty }
       for index in 0..<fields.count where fields[index].known == .transferCodings {
         var list = ListElements(fields[index].value)
         while let element = list.next(bytes) {

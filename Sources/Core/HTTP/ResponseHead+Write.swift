@@ -102,7 +102,7 @@ extension ResponseHead {
     }
     writeFraming(to: &buffer, bodyFraming)
     writeConnection(
-      to: &buffer, bytes, clientVersion, clientKeepsAlive && bodyFraming != .untilClose, keepAliveTimeout)
+      to: &buffer, bytes, fields, clientVersion, clientKeepsAlive && bodyFraming != .untilClose, keepAliveTimeout)
   }
 
   private func writeFraming(to buffer: inout ByteBuffer, _ bodyFraming: ResponseFraming) {
@@ -122,13 +122,13 @@ extension ResponseHead {
   }
 
   private func writeConnection(
-    to buffer: inout ByteBuffer, _ bytes: RawSpan, _ clientVersion: HTTPVersion, _ keepsAlive: Bool,
-    _ keepAliveTimeout: UInt32?
+    to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable, _ clientVersion: HTTPVersion,
+    _ keepsAlive: Bool, _ keepAliveTimeout: UInt32?
   ) {
     if isInterim { return }
     if !upgrade.isEmpty {
       buffer.append("Upgrade: ")
-      if status == 101 { buffer.append(bytes.part(upgrade)) } else { Upgrade.write(to: &buffer, bytes, upgrade) }
+      Upgrade.write(to: &buffer, bytes, fields)
       buffer.append(keepsAlive || status == 101 ? "\r\nConnection: upgrade\r\n" : "\r\nConnection: upgrade, close\r\n")
       return
     }

@@ -153,10 +153,8 @@ extension ResponseHead {
     case .http10: keepsAlive = options.contains(.keepAlive) && !options.contains(.close)
     }
     if framing == .untilClose { keepsAlive = false }
-    if options.contains(.upgrade), !fields.isRepeated(.upgrade), let value = fields.firstValue(of: .upgrade),
-      status == 101 || Upgrade.holdsAny(bytes, value)
-    {
-      upgrade = value
+    if options.contains(.upgrade), fields.contains(.upgrade) {
+      upgrade = (status == 101 ? fields.firstValue(of: .upgrade) : Upgrade.firstValue(bytes, fields)) ?? .empty
     }
     if fields.contains(.keepAlive) { interpretKeepAlive(bytes, fields) }
     return nil

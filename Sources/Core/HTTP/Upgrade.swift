@@ -1,28 +1,40 @@
-/// The Upgrade field (RFC 9110 section 7.8): a list of `name[/version]`. Those that do not go through are left out of it.
+/// The Upgrade field (RFC 9110 section 7.8): a list of `name[/version]`, in one field line or in several. Protocols that do not go
+/// through are left out of it.
 enum Upgrade {
-  /// Whether any protocol of the list is passed on.
-  static func holdsAny(_ bytes: RawSpan, _ value: ByteRange) -> Bool {
-    var list = ListElements(value)
-    while let element = list.next(bytes) {
-      if isPassedOn(bytes, element) { return true }
+  /// The first value that has a protocol which is passed on.
+  static func firstValue(_ bytes: RawSpan, _ fields: borrowing FieldTable) -> ByteRange? {
+    for index in 0..<fields.count where fields[index].known == .upgrade {
+      var list = ListElements(fields[index].value)
+      while let element = list.next(bytes) {
+        if isPassedOn(bytes, element) { return fields[index].value }
+      }
     }
-    return false
+    return nil
   }
 
-  /// Writes those of the list that are passed on.
-  static func write(to buffer: inout ByteBuffer, _ bytes: RawSpan, _ value: ByteRange) {
+  /// Writes the protocols that are passed on as one list.
+  static func write(to buffer: inout ByteBuffer, _ bytes: RawSpan, _ fields: borrowing FieldTable) {
     var isFirst = true
-    var list = ListElements(value)
-    while let element = list.next(bytes) {
-      guard isPassedOn(bytes, element) else { continue }
-      if !isFirst { buffer.append(", ") }
-      isFirst = false
-      buffer.append(bytes.part(element))
+    for index in 0..<fields.count where fields[index].known == .upgrade {
+      var list = ListElements(fields[index].value)
+      while let element = list.next(bytes) {
+        guard isPassedOn(bytes, element) else { continue }
+        if !isFirst { buffer.append(", ") }
+        isFirst = false
+        buffer.append(bytes.part(element))
+      }
     }
   }
 
-  /// Whether every protocol of the list is one of `asked`, a list as well.
-  static func isWithin(_ bytes: RawSpan, _ value: ByteRange, _ asked: RawSpan) -> Bool {
+  /// Whether every protocol of the field is one of `asked`, a list as well.
+  static func isWithin(_ bytes: RawSpan, _ fields: borrowing FieldTable, _ asked: RawSpan) -> Bool {
+    for index in 0..<fields.count where fields[index].known == .upgrade {
+      guard isWithin(bytes, fields[index].value, asked) else { return false }
+    }
+    return true
+  }
+
+  private static func isWithin(_ bytes: RawSpan, _ value: ByteRange, _ asked: RawSpan) -> Bool {
     var list = ListElements(value)
     while let element = list.next(bytes) {
       if element.isEmpty { continue }
@@ -76,9 +88,10 @@ enum Upgrade {
 
 extension RequestHead {
   /// The protocols that the server is asked to change to, as they go on.
-  package func askedProtocols(_ bytes: RawSpan) -> [UInt8] {
+  package func askedProtocols(_ bytes: RawSpan, _ fields: borrowing FieldTable) -> [UInt8] {
+    guard !upgrade.isEmpty else { return [] }
     var buffer = ByteBuffer(capacity: upgrade.count)
-    Upgrade.write(to: &buffer, bytes, upgrade)
+    Upgrade.write(to: &buffer, bytes, fields)
     // Safe: the bytes are copied during the call.
     return unsafe buffer.readable.withUnsafeBytes { unsafe Array($0) }
   }
@@ -86,7 +99,7 @@ extension RequestHead {
 
 extension ResponseHead {
   /// Whether a 101 changes to what was asked for.
-  package func switches(to asked: [UInt8], _ bytes: RawSpan) -> Bool {
-    !upgrade.isEmpty && Upgrade.isWithin(bytes, upgrade, asked.rawSpan)
+  package func switches(to asked: [UInt8], _ bytes: RawSpan, _ fields: borrowing FieldTable) -> Bool {
+    !upgrade.isEmpty && Upgrade.isWithin(bytes, fields, asked.rawSpan)
   }
 }

@@ -247,6 +247,7 @@ package struct Pool: ~Copyable {
   package mutating func connectSucceeded(_ connection: ConnectionID, bounds: IdleBounds, now: Instant) -> Connected {
     let slot = checked(connection)
     guard case .connecting(let owner) = slots[Int(slot)].state else {
+      // Unreachable: the host forgets with the first word of a connect's end that it is one.
       preconditionFailure("only a connecting connection can succeed to connect")
     }
     connectingCount -= 1
@@ -266,6 +267,7 @@ package struct Pool: ~Copyable {
   package mutating func connectFailed(_ connection: ConnectionID, now: Instant) -> Room {
     let slot = checked(connection)
     guard case .connecting = slots[Int(slot)].state else {
+      // Unreachable: the host forgets with the first word of a connect's end that it is one.
       preconditionFailure("only a connecting connection can fail to connect")
     }
     connectingCount -= 1
@@ -354,6 +356,7 @@ package struct Pool: ~Copyable {
     case .idle: Pool.unlink(slot, from: &idle, in: &slots)
     case .sentinel: Pool.unlink(slot, from: &sentinels, in: &slots)
     case .closed, .connecting, .leased, .draining:
+      // Unreachable: the host asks ``isIdle(_:)`` first.
       preconditionFailure("only a connection that nobody uses can close by itself; the others come back as leases")
     }
     free(slot)
@@ -389,6 +392,7 @@ package struct Pool: ~Copyable {
   /// An exchange left the queue before its turn: its client went away.
   package mutating func waitingExchangeLeft(_ ticket: WaitTicket) {
     guard waiters[Int(ticket.slot)].generation == ticket.generation, waiters[Int(ticket.slot)].isWaiting else {
+      // Unreachable: a ticket is forgotten in the step in which its exchange leaves the queue.
       preconditionFailure("this exchange does not wait any more")
     }
     remove(ticket.slot)
@@ -621,6 +625,7 @@ package struct Pool: ~Copyable {
     switch slots[Int(slot)].state {
     case .leased, .draining: leasedCount -= 1
     case .closed, .connecting, .idle, .sentinel:
+      // Unreachable: a lease cannot be copied, and its connection is leased until it ends.
       preconditionFailure("a lease came back for a connection that is not leased")
     }
     return slot
@@ -766,6 +771,7 @@ package struct Pool: ~Copyable {
   }
 
   private func checked(_ connection: ConnectionID) -> UInt32 {
+    // Unreachable: leases keep their connections known, and the host forgets the name of every other one with the connection.
     precondition(knows(connection), "the pool does not know this connection (any more)")
     return connection.slot
   }

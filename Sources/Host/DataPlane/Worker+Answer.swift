@@ -46,6 +46,7 @@ extension Worker {
       if client.clientDuty != .reading { expect(.reading, of: client, within: exchange.bounds.bodyIdle) }
       return false
     case .endOfStream:
+      // Unreachable: ``Socket/send(_:_:)`` makes no such value.
       preconditionFailure("writing does not end a stream")
     case .failed:
       recycle(outbound)
@@ -233,6 +234,11 @@ extension Worker {
 
   /// Answers the exchange with what went wrong at the upstream, unless it is to be retried. It leases nothing any more.
   func fail(_ exchange: ActiveExchange, _ failure: Failure) {
+    guard exchange.machine.fault == nil else {
+      noteFailure(exchange, failure)
+      breakOff(exchange)
+      return
+    }
     if retriesFailure(exchange, failure) { return }
     noteFailure(exchange, failure)
     let server = serverName(exchange)

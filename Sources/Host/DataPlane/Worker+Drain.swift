@@ -51,13 +51,19 @@ extension Worker {
     noteCut(exchange, drain.map { .drainEnded(after: $0.deadline.since($0.beganAt)) } ?? .stopped)
     load.exchangeWasCutOff(isTunnel: client.phase == .tunnelling)
     if client.phase == .exchanging, exchange.headAt == nil {
+      let mayHaveArrived = exchange.machine.mayHaveArrived
       abandonExchange(exchange)
       exchange.clientKeepsAlive = false
+      // An invitation to ask again is only for what no server has seen.
       answer(
         exchange,
-        ErrorAnswer(
-          status: 503, error: .proxyInternalError, sentence: "503 The proxy is stopping.", details: "stopping",
-          retryAfter: 1))
+        mayHaveArrived
+          ? ErrorAnswer(
+            status: 504, error: .httpResponseTimeout,
+            sentence: "504 The proxy is stopping, and the server has not answered.", details: "stopping")
+          : ErrorAnswer(
+            status: 503, error: .proxyInternalError, sentence: "503 The proxy is stopping.", details: "stopping",
+            retryAfter: 1))
     } else {
       abandonExchange(exchange)
     }

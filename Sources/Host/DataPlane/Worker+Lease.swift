@@ -8,7 +8,8 @@ extension Worker {
   /// Asks a pool for a connection.
   func acquire(_ exchange: ActiveExchange) {
     guard let upstream = exchange.route?.upstream else {
-      preconditionFailure("only a request that is to be forwarded needs a connection")
+      endByFault(exchange, "a connection is asked for, and the route leads to no server")
+      return
     }
     if exchange.client.kept != nil, takesKept(exchange, of: upstream) { return }
     guard
@@ -95,7 +96,10 @@ extension Worker {
 
   /// The look before the write found that the connection cannot carry the request: it takes another one.
   func leaseAnother(_ exchange: ActiveExchange, insteadOf upstream: UpstreamConnection) {
-    guard let lease = exchange.lease.take() else { preconditionFailure("a request is written on a lease") }
+    guard let lease = exchange.lease.take() else {
+      endByFault(exchange, "a request is to be written without a lease")
+      return
+    }
     let server = upstream.server
     exchange.upstream = nil
     exchange.stage = .none
@@ -453,6 +457,11 @@ extension Worker {
       return
     }
     let server = upstream.server
+    guard server.pool.isIdle(upstream.id) else {
+      noteFault("nobody uses a connection to \(server.record.name) that its pool takes for used")
+      discard(upstream)
+      return
+    }
     let facts = server.pool.facts(of: upstream.id, now: now)
     noteIdleEnd(of: upstream, facts, glance)
     if case .bytes = glance { noteUnaskedBytes(of: upstream, seen: .idle) }

@@ -75,6 +75,7 @@ extension Worker {
       // No kernel has so little room in a new connection; a request behind half a header would be taken for its rest.
       if count < wanted { proxyHeaderFailed(upstream, ENOBUFS) }
     case .wouldBlock: proxyHeaderFailed(upstream, ENOBUFS)
+    // Unreachable: ``Socket/send(_:_:)`` makes no such value.
     case .endOfStream: preconditionFailure("writing does not end a stream")
     case .failed(let code): proxyHeaderFailed(upstream, code)
     }

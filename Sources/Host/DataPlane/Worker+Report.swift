@@ -43,6 +43,13 @@ extension Worker {
     log.error("a fault of the proxy: \(what); please report this line")
   }
 
+  /// A fault of the proxy's own costs the exchange that met it, and nothing else.
+  func endByFault(_ exchange: ActiveExchange, _ what: String) {
+    noteFault("\(requestLine(exchange)): \(what)")
+    abandonExchange(exchange)
+    breakOff(exchange)
+  }
+
   /// Counts a failure and says in the log what happened and what would prevent it.
   ///
   /// - Parameter wasAnswered: whether the client has got the head of an answer, which was broken off.
@@ -70,6 +77,7 @@ extension Worker {
   /// The exchange is over, however it ended: its client connection carries none any more.
   func end(_ exchange: ActiveExchange) {
     guard exchange.isActive else { return }
+    if let fault = exchange.machine.fault { noteFault("\(requestLine(exchange)): \(fault)") }
     noteFinished(exchange)
     if let record = exchange.record.take() { recycle(record) }
     exchange.client.exchange = nil

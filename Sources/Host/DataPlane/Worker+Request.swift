@@ -86,7 +86,7 @@ extension Worker {
     let requestID = identifiers.next()
     let route = route(for: head, inbound)
     let exchange = beginExchange(client, head, route ?? defaultRoute, requestID)
-    if exchange.asksForUpgrade { exchange.askedProtocols = head.askedProtocols(inbound.readable) }
+    if exchange.asksForUpgrade { exchange.askedProtocols = head.askedProtocols(inbound.readable, fields) }
     if client.told.forwarding.peerIsTrusted { noteNamedClient(exchange, inbound) }
     let upstream = route?.upstream
     if let upstream {
@@ -374,6 +374,7 @@ extension Worker {
     case .wouldBlock:
       upstream.isWritable = false
     case .endOfStream:
+      // Unreachable: ``Socket/send(_:_:)`` makes no such value.
       preconditionFailure("writing does not end a stream")
     case .failed(let code):
       // An answer may have come before the connection broke: reading decides.

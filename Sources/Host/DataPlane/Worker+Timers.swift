@@ -81,6 +81,7 @@ extension Worker {
     case Kind.drainDeadline:
       break
     case let kind:
+      // Unreachable: tokens are made of these kinds, here, and of nothing that comes from outside.
       preconditionFailure("no timer has the kind \(kind)")
     }
   }

@@ -28,7 +28,7 @@ extension Worker {
     let client = exchange.client
     var inbound = held
     guard exchange.asksForUpgrade, exchange.requestBody.isComplete, exchange.record?.isEmpty ?? true,
-      head.switches(to: exchange.askedProtocols, inbound.readable)
+      head.switches(to: exchange.askedProtocols, inbound.readable, fields)
     else {
       recycle(inbound)
       let end = exchange.machine.responseInvalid(

@@ -29,7 +29,10 @@ extension Worker {
   /// - Returns: whether the request may be written. If not, the exchange has moved on.
   func mayWriteRequest(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
     let glance = Socket.glance(upstream.number)
-    guard let facts = exchange.facts else { preconditionFailure("a lease brings its facts") }
+    guard let facts = exchange.facts else {
+      endByFault(exchange, "a lease came without its facts")
+      return false
+    }
     if glance == .quiet {
       _ = exchange.machine.lookedAgain(.quiet)
       upstream.isReadable = false

@@ -256,6 +256,7 @@ final class Worker {
     case Kind.wakeup:
       for message in mailbox.takeAll() { received(message) }
     case let kind:
+      // Unreachable: tokens are made of these kinds, here, and of nothing that comes from outside.
       preconditionFailure("no descriptor is registered with the kind \(kind)")
     }
   }

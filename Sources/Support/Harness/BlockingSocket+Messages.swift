@@ -5,12 +5,12 @@ extension BlockingSocket {
   // MARK: - Reading
 
   /// Reads a head and nothing behind it.
-  package func receiveHead(atMost limit: Nanoseconds = .seconds(5)) throws -> Message {
+  package func receiveHead(atMost limit: Nanoseconds = .seconds(20)) throws -> Message {
     Message(head: try receive(through: "\r\n\r\n", atMost: limit))
   }
 
   /// Reads a whole request.
-  package func receiveRequest(atMost limit: Nanoseconds = .seconds(5)) throws -> Message {
+  package func receiveRequest(atMost limit: Nanoseconds = .seconds(20)) throws -> Message {
     var request = try receiveHead(atMost: limit)
     try receiveContent(of: &request, closeDelimits: false, atMost: limit)
     return request
@@ -28,7 +28,7 @@ extension BlockingSocket {
   }
 
   /// Reads a whole response; an interim one (1xx) counts as one.
-  package func receiveResponse(to method: String = "GET", atMost limit: Nanoseconds = .seconds(5)) throws -> Message {
+  package func receiveResponse(to method: String = "GET", atMost limit: Nanoseconds = .seconds(20)) throws -> Message {
     var response = try receiveHead(atMost: limit)
     if method == "HEAD" || response.status < 200 || response.status == 204 || response.status == 304 { return response }
     try receiveContent(of: &response, closeDelimits: true, atMost: limit)
@@ -67,18 +67,18 @@ extension BlockingSocket {
   }
 
   /// Reads until `count` bytes are there and takes them.
-  package func receiveBytes(exactly count: Int, atMost limit: Nanoseconds = .seconds(5)) throws -> [UInt8] {
+  package func receiveBytes(exactly count: Int, atMost limit: Nanoseconds = .seconds(20)) throws -> [UInt8] {
     try fill(atMost: limit) { self.buffer.count >= count }
     return takeBytes(count)
   }
 
   /// Reads until `mark` is there and takes all up to its end.
-  package func receiveBytes(through mark: [UInt8], atMost limit: Nanoseconds = .seconds(5)) throws -> [UInt8] {
+  package func receiveBytes(through mark: [UInt8], atMost limit: Nanoseconds = .seconds(20)) throws -> [UInt8] {
     takeBytes(try offset(behind: mark, atMost: limit))
   }
 
   /// Reads until the peer's FIN and takes all that came.
-  package func receiveAllBytes(atMost limit: Nanoseconds = .seconds(5)) throws -> [UInt8] {
+  package func receiveAllBytes(atMost limit: Nanoseconds = .seconds(20)) throws -> [UInt8] {
     let deadline = MonotonicClock.now.advanced(by: limit)
     while true {
       switch try receiveOnce(atMost: deadline.since(MonotonicClock.now)) {

@@ -4,7 +4,7 @@ package import Host
 extension BlockingSocket {
   /// Connects, from `namespace` when one is given.
   package convenience init(
-    to address: SocketAddress, from namespace: NetworkNamespace?, atMost limit: Nanoseconds = .seconds(5)
+    to address: SocketAddress, from namespace: NetworkNamespace?, atMost limit: Nanoseconds = .seconds(20)
   ) throws {
     guard let namespace else {
       try self.init(to: address, atMost: limit)
@@ -17,6 +17,19 @@ extension BlockingSocket {
   package func waitForHangUp(atMost limit: Nanoseconds = .seconds(10)) -> Bool {
     // POLLRDHUP, which needs a feature macro in C.
     Self.wait(for: number, 0x2000, atMost: limit)
+  }
+}
+
+extension BlockingSocket {
+  /// Closes, and returns when the peer's kernel has the FIN.
+  ///
+  /// A plain `close()` may send it later: a child of this process that another test has just forked holds the socket as well
+  /// until it becomes its program, and a busy kernel delivers later than the call returns.
+  package func closeAndArrive() throws {
+    shutdownWriting()
+    // It counts the FIN as a byte.
+    guard eventually({ Socket.unacknowledgedBytes(number) == 0 }) else { throw Failure.timedOut("close") }
+    close()
   }
 }
 

@@ -160,7 +160,7 @@ private struct CapturingLogHandler: LogHandler {
 /// Waits until something has come about; looks every millisecond.
 ///
 /// - Returns: whether it has.
-package func eventually(atMost limit: Nanoseconds = .seconds(5), _ condition: () throws -> Bool) rethrows -> Bool {
+package func eventually(atMost limit: Nanoseconds = .seconds(20), _ condition: () throws -> Bool) rethrows -> Bool {
   let deadline = MonotonicClock.now.advanced(by: limit)
   while true {
     if try condition() { return true }

@@ -100,6 +100,7 @@ package enum WorkerOracle {
         return left.isEmpty
       }
       proxy.stop()
+      if let fault = proxy.log.first(where: { $0.contains("a fault of the proxy") }) { return fault }
       return isClean ? nil : "left behind when all peers had gone: \(left)"
     }
 

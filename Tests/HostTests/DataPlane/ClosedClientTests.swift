@@ -83,6 +83,42 @@ struct ClosedClientTests {
     }
   }
 
+  /// Their FINs and the connection that becomes free are there at once, in either order: the loop stands still meanwhile.
+  @Test(arguments: [true, false])
+  func nothingIsSentForClientsThatClosedInTheQueue(closeFirst: Bool) throws {
+    try story(
+      { $0.upstream.pool.connections = 1 },
+      server: { connection, _, server in
+        while let request = try connection.receiveRequestOrEnd() {
+          server.note(request)
+          if request.target == "/held" { #expect(eventually { server.requests.contains { $0.target == "/go" } }) }
+          try connection.answer(200, request.target)
+          guard request.target == "/held" else { continue }
+          #expect(eventually { Socket.unacknowledgedBytes(connection.number) == 0 })
+          server.note(Message(head: "NOTE /answered"))
+        }
+      }
+    ) { proxy, server in
+      let holder = try proxy.connect()
+      try holder.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { server.requests.count == 1 })
+      let waiting = try (0..<5).map { _ in try proxy.connect() }
+      for client in waiting { try client.send(Self.post) }
+      #expect(eventually { proxy.pools[0].counts.waiting == 5 })
+      try proxy.whileHeldUp {
+        if closeFirst { for client in waiting { try client.closeAndArrive() } }
+        server.note(Message(head: "NOTE /go"))
+        #expect(eventually { server.requests.contains { $0.target == "/answered" } })
+        if !closeFirst { for client in waiting { try client.closeAndArrive() } }
+      }
+      #expect(try holder.receiveResponse().text == "/held")
+      #expect(try proxy.connect().get("/later").text == "/later")
+      #expect(!server.requests.contains { $0.method == "POST" })
+      #expect(eventually { proxy.clientConnections == 1 && proxy.counters.clientCloses == 5 })
+      #expect(proxy.pools[0].counts.waiting == 0)
+    }
+  }
+
   /// Request and FIN come together, before the proxy looked.
   @Test(arguments: [get, post])
   func nothingIsSentForAClientThatClosedAtOnce(request: String) throws {
@@ -92,7 +128,7 @@ struct ClosedClientTests {
       try proxy.whileHeldUp {
         let client = try proxy.connect()
         try client.send(request)
-        client.close()
+        try client.closeAndArrive()
       }
       #expect(eventually { proxy.counters.clientCloses == 1 })
       #expect(try proxy.connect().get("/later").text == "/later")
@@ -126,7 +162,7 @@ struct ClosedClientTests {
       try client.send(Self.get)
       #expect(eventually { server.requests.count == 2 })
       try proxy.whileHeldUp {
-        client.close()
+        try client.closeAndArrive()
         server.note(Message(head: "GET closed"))
         #expect(eventually { server.openCount == 0 })
       }

@@ -35,7 +35,8 @@ struct CutOffTests {
       #expect(eventually { server.requests.count == 3 })
       proxy.drain(atMost: .milliseconds(200))
       let response = try silent.receiveResponse()
-      #expect(response.status == 503 && response["Connection"] == "close")
+      #expect(response.status == 504 && response["Connection"] == "close")
+      #expect(response["Retry-After"] == nil, "the server may carry it out")
       #expect(try begun.waitForEnd() == .endOfStream)
       #expect(try tunnel.waitForEnd() == .endOfStream)
       #expect(
@@ -47,7 +48,30 @@ struct CutOffTests {
       for line in lines {
         #expect(line.contains("(timeouts.drain)") && !line.contains("client_lost"), "\(line)")
       }
-      for status in [503, 200, 101] { #expect(lines.contains { $0.contains("\"status\":\(status),") }, "\(lines)") }
+      for status in [504, 200, 101] { #expect(lines.contains { $0.contains("\"status\":\(status),") }, "\(lines)") }
+    }
+  }
+
+  /// What no server has seen may be asked again.
+  @Test func whatWaitsForAConnectionIsToldToComeAgain() throws {
+    try story(
+      { $0.upstream.pool.connections = 1 },
+      server: { connection, _, server in
+        server.note(try connection.receiveRequest())
+        _ = try connection.waitForEnd(atMost: .seconds(30))
+      }
+    ) { proxy, server in
+      let holder = try proxy.connect()
+      try holder.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
+      #expect(eventually { server.requests.count == 1 })
+      let waiting = try proxy.connect()
+      try waiting.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+      #expect(eventually { proxy.pools[0].counts.waiting == 1 })
+      proxy.drain(atMost: .milliseconds(200))
+      let response = try waiting.receiveResponse()
+      #expect(response.status == 503 && response["Retry-After"] == "1")
+      #expect(try holder.receiveResponse().status == 504)
+      #expect(server.requests.count == 1)
     }
   }
 
@@ -78,7 +102,8 @@ struct CutOffTests {
       #expect(try client.receiveHead().status == 200)
       #expect(!(String(decoding: try client.receiveAllBytes(), as: UTF8.self).contains("0\r\n\r\n")))
       #expect(eventually { proxy.accessLines.first?.contains(#""GET /x" 200 "#) == true })
-      #expect(proxy.log.contains { $0.hasPrefix("warning GET /x: 200, broken off: ") }, "\(proxy.log)")
+      let line = try #require(proxy.log.first { $0.hasPrefix("warning GET /x: 200, broken off: ") }, "\(proxy.log)")
+      #expect(line.contains("at byte 15 of the content"), "\(line)")
     }
   }
 

@@ -197,7 +197,7 @@ struct DrainTests {
       #expect(eventually { server.requests.count == 1 })
       proxy.drain(atMost: .milliseconds(500))
       go.pass()
-      #expect(try client.receiveResponse().status == 503)
+      #expect(try client.receiveResponse().status == 504)
     }
   }
 

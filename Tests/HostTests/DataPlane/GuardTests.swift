@@ -168,7 +168,7 @@ struct GuardTests {
       {
         // What is in flight earns next to nothing: held back for longer than the grace, the client would be too slow.
         $0.guards.minimumBodyRate = 10_000_000_000
-        $0.guards.minimumBodyRateGrace = .seconds(1)
+        $0.guards.minimumBodyRateGrace = .seconds(4)
       },
       server: { connection, _, server in
         connection.limitReceiveBuffer(to: 65_536)
@@ -183,7 +183,7 @@ struct GuardTests {
       let client = try proxy.connect()
       try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(content.count)\r\n\r\n")
       #expect(eventually { server.requests.count == 1 })
-      let sent = try client.sendWhatIsTaken(content, atMost: .seconds(2))
+      let sent = try client.sendWhatIsTaken(content, atMost: .seconds(5))
       server.note(Message(head: "go on\r\n\r\n"))
       try client.send(Array(content[sent...]), atMost: .seconds(30))
       #expect(try client.receiveResponse(atMost: .seconds(30)).text == "\(content.count)")

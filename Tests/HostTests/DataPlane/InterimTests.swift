@@ -46,11 +46,14 @@ struct InterimTests {
       }
     ) { proxy, _ in
       let client = try proxy.connect()
-      let began = MonotonicClock.now
+      var interims = 0
       var response = try client.get()
-      while response.status == 102 { response = try client.receiveResponse() }
+      while response.status == 102 {
+        interims += 1
+        response = try client.receiveResponse()
+      }
       #expect(response.status == 504)
-      #expect(MonotonicClock.now.since(began) < .seconds(3))
+      #expect(interims < 100, "of the 100 that the server has")
     }
   }
 

@@ -13,6 +13,7 @@ func story(
   let proxy = try RunningProxy(to: [server.origin], change)
   defer { proxy.stop() }
   try body(proxy, server)
+  #expect(!proxy.log.contains { $0.contains("a fault of the proxy") }, "\(proxy.log)", sourceLocation: location)
   #expect(server.failures.isEmpty, sourceLocation: location)
 }
 

@@ -42,7 +42,8 @@ struct ControlServerTests {
   }
 
   @Test func whatADeadProcessLeftBehindIsReplaced() throws {
-    _ = try BlockingListener(on: SocketAddress(.unix(path: path)))
+    // Stopped and not only closed: a child that another test has just forked may hold it for a moment.
+    try BlockingListener(on: SocketAddress(.unix(path: path))).stop()
     #expect(SocketFile(path) != nil)
     let server = try ControlServer(path: path, handler: Self.echo)
     _ = try ControlChannel(path: path).ask(.object([]), atMost: .seconds(20))
@@ -68,7 +69,8 @@ struct ControlServerTests {
   @Test func saysWhyNobodyAnswers() throws {
     let absent = #expect(throws: ControlChannel.Failure.self) { try ControlChannel(path: path) }
     #expect(absent?.description == "there is no \(path); is a proxy running with --control \(path)?")
-    _ = try BlockingListener(on: SocketAddress(.unix(path: path)))
+    // Stopped and not only closed: a child that another test has just forked may hold it for a moment.
+    try BlockingListener(on: SocketAddress(.unix(path: path))).stop()
     let stale = #expect(throws: ControlChannel.Failure.self) { try ControlChannel(path: path) }
     #expect(stale?.description == "nobody listens at \(path) any more; the proxy that made it is gone")
     let long = String(repeating: "x", count: 200)

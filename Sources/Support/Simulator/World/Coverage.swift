@@ -54,6 +54,7 @@ package enum Scene: UInt8, Sendable, CaseIterable {
   // Reloads.
   case reloaded
   case reloadBelowLeased
+  case reloadWhileJudging
   case reloadWhileWaiting
   case reloadWhileConnectAwaited
   case reloadMadeRoom

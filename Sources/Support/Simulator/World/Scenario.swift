@@ -108,6 +108,15 @@ package struct Reload: Sendable {
   /// Whether the settings still name the server. What began before goes on with it all the same, as it does when an upstream
   /// leaves the settings.
   package var isNamed: Bool
+  /// What it waits for, from then on, so that the two meet.
+  package var meets: Moment?
+
+  package enum Moment: UInt8, Sendable, CaseIterable {
+    /// An attempt is being judged.
+    case judging
+    /// A request waits for a server that refuses connections.
+    case connectWait
+  }
 }
 
 /// The proxy's settings, and how busy its threads are.
@@ -269,7 +278,9 @@ extension Scenario {
       if random.chance(perMille: 200) { pool.maximumWait = random.span(.seconds(5), .seconds(20)) }
       pool.reuses = random.chance(perMille: 850)
       pool.maximumSentinels = UInt32(random.between(0, 2))
-      proxy.reloads.append(Reload(at: at, pool: pool, isNamed: random.chance(perMille: 850)))
+      var reload = Reload(at: at, pool: pool, isNamed: random.chance(perMille: 850))
+      if random.chance(perMille: 400) { reload.meets = random.pick([(1, .judging), (1, .connectWait)]) }
+      proxy.reloads.append(reload)
     }
   }
 

@@ -258,6 +258,7 @@ extension World {
     coverage.saw(.resetAwaited)
     note("request \(request) awaits the RST for \(deadline.since(now).milliseconds) ms")
     events.schedule(.resetDue(request: request, attempt: requests[Int(request)].attempt), at: deadline)
+    began(.judging)
   }
 
   private func observeAgain(_ request: Int32, isOver: Bool) {

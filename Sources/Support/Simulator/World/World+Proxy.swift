@@ -235,6 +235,7 @@ extension World {
       let number = Int32(requests[at].failedConnects)
       requests[at].connectWait = number
       events.schedule(.connectAgain(request: request, number: number), at: now.advanced(by: delay))
+      began(.connectWait)
     case .fail(let failure):
       coverage.saw(.verdictNeverSent)
       fail(request, failure)
@@ -249,14 +250,43 @@ extension World {
 
   // MARK: Reloads
 
-  func reload(_ reload: Reload) {
+  /// One that is to meet something waits for that.
+  func reloadIsDue(_ index: Int) {
+    if let moment = scenario.proxy.reloads[index].meets, !isNow(moment) {
+      waitingReloads.append(index)
+    } else {
+      reload(scenario.proxy.reloads[index])
+    }
+  }
+
+  private func isNow(_ moment: Reload.Moment) -> Bool {
+    requests.indices.contains { request in
+      guard !isResolved(Int32(request)) else { return false }
+      switch (moment, requests[request].stage) {
+      case (.judging, .judging): return true
+      case (.connectWait, .none): return requests[request].connectWait != nil
+      case (.judging, _), (.connectWait, _): return false
+      }
+    }
+  }
+
+  /// What waits for this moment comes soon: within the shortest wait for a RST, or for a server.
+  func began(_ moment: Reload.Moment) {
+    for index in waitingReloads where scenario.proxy.reloads[index].meets == moment {
+      events.schedule(.reload(index), at: now.advanced(by: .microseconds(10)))
+    }
+    waitingReloads.removeAll { scenario.proxy.reloads[$0].meets == moment }
+  }
+
+  private func reload(_ reload: Reload) {
     coverage.saw(.reloaded)
     note("a reload: \(reload.pool.maximumConnections) connections, \(reload.pool.maximumIdleConnections) idle")
     for request in requests.indices where !isResolved(Int32(request)) {
       switch requests[request].stage {
+      case .judging: coverage.saw(.reloadWhileJudging)
       case .waiting: coverage.saw(.reloadWhileWaiting)
       case .none: if requests[request].connectWait != nil { coverage.saw(.reloadWhileConnectAwaited) }
-      case .connecting, .leased, .judging: break
+      case .connecting, .leased: break
       }
     }
     isNamed = reload.isNamed

@@ -84,6 +84,8 @@ final class World {
   var seenCloses = SeenCloses()
   /// Whether the settings name the server.
   var isNamed = true
+  /// Reloads that wait for their moment (``Reload/meets``).
+  var waitingReloads: [Int] = []
 
   /// The last events in words; nil unless somebody will read them.
   var trace: Trace?
@@ -178,7 +180,7 @@ final class World {
     case .responseDue(let request, let attempt): responseTimedOut(request, attempt)
     case .connectDue(let connection): connectTimedOut(connection)
     case .connectAgain(let request, let number): connectAgain(request, number)
-    case .reload(let index): reload(scenario.proxy.reloads[index])
+    case .reload(let index): reloadIsDue(index)
     case .waitDue(let thread): expireWaits(thread)
     case .sweepDue(let thread): sweep(thread)
     case .drain:
@@ -227,6 +229,7 @@ final class World {
 
   private func checkTheEnd() {
     for index in requests.indices {
+      if let fault = requests[index].machine.fault { ledger.violate("request \(index): \(fault)") }
       let fate = ledger.requests[index].fate
       switch fate {
       case .answered, .brokenOff, .failed, .left: break
