@@ -53,10 +53,89 @@ struct CheckCommandTests {
     #expect(sarif["version"]?.string == "2.1.0")
     let result = try #require(sarif["runs"]?.array?.first?["results"]?.array?.first)
     #expect(result["ruleId"]?.string == "hold-longer-than-server" && result["level"]?.string == "error")
+    try Self.expectSARIF(sarif)
     #expect(try check([folder, "--output", "github"]).output.hasPrefix("::error file="))
     #expect(try check([folder, "--output", "markdown"]).output.contains("| race |"))
     let text = try check([folder]).output
     #expect(text.hasPrefix("1 pool holds connections longer") && text.contains("keepalive_timeout 12s;"))
+  }
+
+  /// What the schema of SARIF 2.1.0 requires of the parts that are written.
+  private static func expectSARIF(_ document: JSONValue) throws {
+    #expect(document["$schema"]?.string == "https://json.schemastore.org/sarif-2.1.0.json")
+    for run in try #require(document["runs"]?.array) {
+      let driver = try #require(run["tool"]?["driver"])
+      #expect(driver["name"]?.string == "photofinish" && driver["version"]?.string?.isEmpty == false)
+      #expect(["utf16CodeUnits", "unicodeCodePoints"].contains(run["columnKind"]?.string ?? ""))
+      let rules = try #require(driver["rules"]?.array)
+      for rule in rules {
+        #expect(rule["id"]?.string.flatMap(CheckRule.init) != nil)
+        for text in ["shortDescription", "fullDescription", "help"] {
+          #expect(rule[text]?["text"]?.string?.isEmpty == false)
+        }
+      }
+      for result in try #require(run["results"]?.array) {
+        let index = try #require(result["ruleIndex"]?.integer)
+        #expect(rules.indices.contains(index) && rules[index]["id"]?.string == result["ruleId"]?.string)
+        #expect(["none", "note", "warning", "error"].contains(result["level"]?.string ?? ""))
+        #expect(result["message"]?["text"]?.string?.isEmpty == false)
+        for location in (result["locations"]?.array ?? []) + (result["relatedLocations"]?.array ?? []) {
+          let place = try #require(location["physicalLocation"])
+          let address = try #require(place["artifactLocation"]?["uri"]?.string)
+          #expect(!address.contains(" ") && !address.contains("\\") && URL(string: address) != nil)
+          #expect(
+            (place["region"]?["startLine"]?.integer ?? 0) >= 1 && (place["region"]?["startColumn"]?.integer ?? 0) >= 1)
+        }
+      }
+    }
+  }
+
+  /// A folder of other people's code is passed over, and the report says so; named, it is read.
+  @Test func saysWhatWasPassedOver() throws {
+    let directory = try TemporaryDirectory()
+    for name in ["vendor", "."] {
+      try FileManager.default.createDirectory(
+        atPath: directory.path + "/" + name, withIntermediateDirectories: true)
+    }
+    let text = "server { listen 80; keepalive_requests 2; location / { root /srv; } }\n"
+    try text.write(toFile: directory.path + "/vendor/nginx.conf", atomically: false, encoding: .utf8)
+    try text.write(toFile: directory.path + "/nginx.conf", atomically: false, encoding: .utf8)
+    let (_, output) = try check([directory.path])
+    #expect(output.contains("1 folder of other people's code or of tests passed over (vendor)"))
+    #expect(!output.contains("vendor/nginx.conf"))
+    #expect(try check([directory.path + "/vendor"]).output.contains("vendor/nginx.conf:1"))
+  }
+
+  /// An application alone is no mistake: what would happen behind a balancer is a note, and the run succeeds.
+  @Test func anApplicationAloneFailsNoRun() throws {
+    let directory = try TemporaryDirectory()
+    try "const app = require('express')()\napp.listen(3000)\n".write(
+      toFile: directory.path + "/index.js", atomically: false, encoding: .utf8)
+    let (status, output) = try check([directory.path])
+    #expect(status == 0 && output.contains("note: assumed-default"))
+  }
+
+  /// Hops that follow each other are one chain.
+  @Test func drawsTheWholeChain() throws {
+    let directory = try TemporaryDirectory()
+    let files = [
+      "alb.tf": "resource \"aws_lb\" \"web\" {\n  idle_timeout = 60\n}\n",
+      "nginx.conf": """
+      http {
+        upstream app { server 127.0.0.1:8000; keepalive 8; }
+        server { listen 80; location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection ""; } }
+      }
+      """,
+      "Procfile": "web: uvicorn app:app --port 8000\n",
+    ]
+    for (name, text) in files {
+      try text.write(toFile: directory.path + "/" + name, atomically: false, encoding: .utf8)
+    }
+    let lines = try check([directory.path, "--rate", "20/s"]).output.split(separator: "\n").map(String.init)
+    let start = try #require(lines.firstIndex { $0.hasPrefix("  ALB web") })
+    #expect(lines[start + 1].contains("|  safe") && lines[start + 2].hasPrefix("  nginx  (keeps 75 s"))
+    #expect(lines[start + 3].hasPrefix("  nginx, upstream app") && lines[start + 4].contains("|  race"))
+    #expect(lines[start + 4].contains("failures a day expected") && lines[start + 5].hasPrefix("  uvicorn  (keeps 5 s"))
   }
 
   @Test func aDiffAppliesAndCures() throws {

@@ -21,6 +21,10 @@ extension ProbeReport {
       lines.append("  " + name + String(repeating: " ", count: max(1, ProbeReport.nameWidth - name.count)) + text)
     }
     for (name, text) in connectionFacts() + idleFacts() { add(name, text) }
+    if let timeout, !closesAfterEachAnswer {
+      let names = FactTable.servers(keeping: timeout, within: error)
+      if !names.isEmpty { add("such is the default of", names.joined(separator: ", ")) }
+    }
     for seen in ordered { if let text = fact(seen) { add(seen.plan.name, text) } }
     add(
       "asked of the server",

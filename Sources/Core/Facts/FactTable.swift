@@ -22,6 +22,21 @@ package enum FactTable {
     return all.first { $0.versions.contains(version) }.map { ($0, false) }
   }
 
+  /// Servers that keep idle connections for `time` when nobody says otherwise, as they are called.
+  package static func servers(keeping time: Nanoseconds, within error: Nanoseconds) -> [String] {
+    let room = error + .milliseconds(100)
+    var names: [String] = []
+    for row in servers + proxies where row.role == .clientIdle {
+      guard case .time(let usual) = row.value else { continue }
+      // Node.js closes a second later than it announces.
+      let closes = row.software == .node || row.software == .fastify ? [usual, usual + .seconds(1)] : [usual]
+      guard closes.contains(where: { $0 < time + room && time < $0 + room }) else { continue }
+      let name = row.software.title + (row.versions == .all ? "" : " \(row.versions.text)")
+      if !names.contains(name) { names.append(name) }
+    }
+    return names
+  }
+
   /// The default in common use: the newest row without a condition.
   package static func time(_ software: Software, _ role: TimerRole, version: SoftwareVersion? = nil) -> Nanoseconds? {
     fact(software, role, version: version)?.fact.value.time

@@ -8,23 +8,29 @@ package struct FrontProxy: Sendable, Hashable {
   package var title: String
   package var keepsIdle: Nanoseconds
 
-  private init(_ name: String, _ title: String, _ seconds: Int64) {
+  /// - Parameter least: a longer time than the table's, where its row tells a step and not a bound.
+  private init(
+    _ name: String, _ title: String, _ software: Software, _ role: TimerRole = .upstreamIdle,
+    when condition: String = "",
+    least: Nanoseconds = .zero
+  ) {
     self.name = name
     self.title = title
-    keepsIdle = .seconds(seconds)
+    keepsIdle = max(least, FactTable.fact(software, role, when: condition)?.fact.value.time ?? .zero)
   }
 
   package static let known: [FrontProxy] = [
-    FrontProxy("aws-alb", "AWS Application Load Balancer", 60),
-    FrontProxy("gcp-lb", "Google Cloud Application Load Balancer", 600),
-    FrontProxy("azure", "Azure Application Gateway, Front Door or Load Balancer", 240),
-    FrontProxy("cloudflare", "Cloudflare", 900),
-    FrontProxy("heroku", "Heroku's router", 90),
-    FrontProxy("nginx", "nginx", 60),
-    FrontProxy("haproxy", "HAProxy", 600),
-    FrontProxy("envoy", "Envoy", 3_600),
-    FrontProxy("traefik", "Traefik", 90),
-    FrontProxy("caddy", "Caddy", 120),
+    FrontProxy("aws-alb", "AWS Application Load Balancer", .alb),
+    FrontProxy("gcp-lb", "Google Cloud Application Load Balancer", .googleLoadBalancer),
+    FrontProxy("azure", "Azure Application Gateway, Front Door or Load Balancer", .azureLoadBalancer, .pathIdle),
+    FrontProxy("cloudflare", "Cloudflare", .cloudflare),
+    FrontProxy("heroku", "Heroku's router", .heroku),
+    FrontProxy("nginx", "nginx", .nginx, when: "keepalive"),
+    // The table has the step in which its pool is halved: under traffic a connection may outlive many.
+    FrontProxy("haproxy", "HAProxy", .haproxy, least: .seconds(600)),
+    FrontProxy("envoy", "Envoy", .envoy),
+    FrontProxy("traefik", "Traefik", .traefik),
+    FrontProxy("caddy", "Caddy", .caddy),
   ]
 
   package static func named(_ name: String) -> FrontProxy? { known.first { $0.name == name } }

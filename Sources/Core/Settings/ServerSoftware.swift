@@ -1,33 +1,30 @@
-/// Servers whose idle timeout for keep-alive connections is known, as they are without settings of their own.
-/// docs/manual/settings.md lists them.
+/// Servers whose idle timeout for keep-alive connections is known, as they are without settings of their own: names for `keeps-idle`
+/// with their rows of the table of facts. docs/manual/settings.md lists them.
 package struct ServerSoftware: Sendable, Hashable {
   package var name: String
   /// How long it keeps an idle connection open.
   package var keepsIdle: Nanoseconds
-  /// Where the figure can be read.
+  /// What of the software it is, and the setting.
   package var source: String
 
-  private init(_ name: String, _ seconds: Int64, _ source: String) {
+  /// nil when the table has no such row, or one without a time.
+  private init?(_ name: String, _ software: Software, _ version: SoftwareVersion? = nil, when condition: String = "") {
+    let row = FactTable.fact(software, .clientIdle, version: version, when: condition)?.fact
+    guard let row, case .time(let time) = row.value else { return nil }
     self.name = name
-    keepsIdle = .seconds(seconds)
-    self.source = source
+    keepsIdle = time
+    let versions = row.versions == .all ? "" : " \(row.versions.text)"
+    source = "\(software.title)\(versions)\(condition.isEmpty ? "" : ", \(condition)"): `\(row.setting)`"
   }
 
   package static let known: [ServerSoftware] = [
-    ServerSoftware("node", 5, "Node.js 8 to 25: `server.keepAliveTimeout`"),
-    ServerSoftware("node-26", 65, "Node.js 26 and later: `server.keepAliveTimeout`"),
-    ServerSoftware("fastify", 72, "Fastify: `keepAliveTimeout`"),
-    ServerSoftware("bun", 10, "Bun: `idleTimeout` of `Bun.serve`"),
-    ServerSoftware("gunicorn", 2, "gunicorn: `--keep-alive`, of the asynchronous workers (`sync` keeps none)"),
-    ServerSoftware("uvicorn", 5, "uvicorn: `--timeout-keep-alive`"),
-    ServerSoftware("hypercorn", 5, "Hypercorn: `keep_alive_timeout`"),
-    ServerSoftware("puma", 20, "Puma up to 6: `persistent_timeout`"),
-    ServerSoftware("puma-7", 65, "Puma 7: `persistent_timeout`"),
-    ServerSoftware("apache", 5, "Apache httpd: `KeepAliveTimeout`"),
-    ServerSoftware("nginx", 75, "nginx: `keepalive_timeout`"),
-    ServerSoftware("tomcat", 20, "Tomcat: `keepAliveTimeout` as its server.xml has it (60 s without that file)"),
-    ServerSoftware("kestrel", 130, "ASP.NET Core Kestrel: `KeepAliveTimeout`"),
-  ]
+    ServerSoftware("node", .node, SoftwareVersion(25)), ServerSoftware("node-26", .node, SoftwareVersion(26)),
+    ServerSoftware("fastify", .fastify), ServerSoftware("bun", .bun), ServerSoftware("gunicorn", .gunicorn),
+    ServerSoftware("uvicorn", .uvicorn), ServerSoftware("hypercorn", .hypercorn),
+    ServerSoftware("puma", .puma, SoftwareVersion(6)), ServerSoftware("puma-7", .puma, SoftwareVersion(7)),
+    ServerSoftware("apache", .apache), ServerSoftware("nginx", .nginx),
+    ServerSoftware("tomcat", .tomcat, when: "shipped server.xml"), ServerSoftware("kestrel", .kestrel),
+  ].compactMap(\.self)
 
   package static func named(_ name: String) -> ServerSoftware? { known.first { $0.name == name } }
 }

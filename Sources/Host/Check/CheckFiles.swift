@@ -7,13 +7,9 @@ package struct CheckFiles {
   package private(set) var problems: [CheckEvidence] = []
   /// Paths that could not be read at all.
   package private(set) var unreadable: [String] = []
-  private var seen: Set<Identity> = []
+  /// Folders that were passed over, by name.
+  private var skipped: [String: Int] = [:]
   private var bytes = 0
-
-  private struct Identity: Hashable {
-    var device: UInt
-    var inode: UInt
-  }
 
   /// Bytes of one run.
   private static let totalBytes = 1 << 30
@@ -44,9 +40,22 @@ package struct CheckFiles {
       var root = path
       while root.count > 1, root.hasSuffix("/") { root.removeLast() }
       walk(root, depth: 0)
+      tellSkipped(root)
     } else {
       read(path, isNamed: true)
     }
+  }
+
+  /// Says which folders were not read, so that nobody takes silence about them for a verdict.
+  private mutating func tellSkipped(_ root: String) {
+    guard !skipped.isEmpty else { return }
+    let count = skipped.values.reduce(0, +)
+    let names = skipped.keys.sorted().prefix(6).joined(separator: ", ")
+    problems.append(
+      CheckEvidence(
+        "\(count) folder\(count == 1 ? "" : "s") of other people's code or of tests passed over (\(names)); name one to have it read",
+        at: CheckPlace(file: root, line: 1, column: 1)))
+    skipped = [:]
   }
 
   /// The text of a file that is no configuration; nil when it cannot be read.
@@ -70,7 +79,11 @@ package struct CheckFiles {
       let path = folder == "." ? name : folder == "/" ? "/" + name : folder + "/" + name
       guard let kind = Self.status(path, follows: false) else { continue }
       if kind.isFolder {
-        if !Self.passedOver.contains(name) { walk(path, depth: depth + 1) }
+        if Self.passedOver.contains(name) {
+          skipped[name, default: 0] += 1
+        } else {
+          walk(path, depth: depth + 1)
+        }
       } else if kind.isFile, kind.size <= CheckLimits.fileBytes, !Self.isForeign(name) {
         // What has to be read to be recognised is no larger than configurations that people write.
         let named = FileKind.named(name)

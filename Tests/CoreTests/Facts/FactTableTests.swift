@@ -59,6 +59,31 @@ struct FactTableTests {
     }
   }
 
+  /// Every name is in the table: a row that went would take its name along.
+  @Test func namesInSettingsHaveTheirRows() {
+    #expect(
+      ServerSoftware.known.map { "\($0.name) \($0.keepsIdle.milliseconds / 1_000)" } == [
+        "node 5", "node-26 65", "fastify 72", "bun 10", "gunicorn 2", "uvicorn 5", "hypercorn 5", "puma 20",
+        "puma-7 65",
+        "apache 5", "nginx 75", "tomcat 20", "kestrel 130",
+      ])
+    #expect(
+      FrontProxy.known.map { "\($0.name) \($0.keepsIdle.milliseconds / 1_000)" } == [
+        "aws-alb 60", "gcp-lb 600", "azure 240", "cloudflare 900", "heroku 90", "nginx 60", "haproxy 600", "envoy 3600",
+        "traefik 90", "caddy 120",
+      ])
+  }
+
+  @Test func namesTheServersOfATime() {
+    #expect(FactTable.servers(keeping: .milliseconds(2_003), within: .milliseconds(20)) == ["gunicorn"])
+    #expect(FactTable.servers(keeping: .seconds(6), within: .milliseconds(20)) == ["Node.js 8 to below 26"])
+    #expect(
+      FactTable.servers(keeping: .seconds(5), within: .milliseconds(20)) == [
+        "Node.js 8 to below 26", "uvicorn", "Hypercorn", "Apache httpd",
+      ])
+    #expect(FactTable.servers(keeping: .seconds(42), within: .milliseconds(20)).isEmpty)
+  }
+
   /// docs/manual/defaults.md is what `photofinish check --defaults` prints.
   @Test func theManualHasTheSameTable() throws {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

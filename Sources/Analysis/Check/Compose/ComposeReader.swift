@@ -17,6 +17,7 @@ enum ComposeReader {
       let words = (entry.value["entrypoint"]?.command ?? []) + (entry.value["command"]?.command ?? [])
       if isTraefik(entry.value) { traefik.take(words, at: entry.keyPlace) }
     }
+    if let server = traefik.server(file) { reading.servers.append(server) }
     let statics = context.traefik.filter { $0.loose(["serversTransport"]) != nil }
     if statics.count == 1, traefik.idle.isAssumed,
       let found = statics[0].loose(["serversTransport", "forwardingTimeouts", "idleConnTimeout"]),
@@ -106,7 +107,8 @@ enum ComposeReader {
     var pool = CheckedPool(
       .traefik, title: "Traefik, service \(entry.key)", at: traefik.idle.place ?? port?.2 ?? entry.keyPlace,
       idle: traefik.idle,
-      targets: [CheckTarget(host: entry.key, port: port.flatMap { Int($0.1) })], owner: "\(owner)#traefik")
+      targets: [CheckTarget(host: entry.key, port: port.flatMap { Int($0.1) })], owner: "\(entry.keyPlace.file)#traefik"
+    )
     pool.remedy = .line("--serverstransport.forwardingtimeouts.idleconntimeout=$", unit: .duration)
     reading.pools.append(pool)
     for (key, value, place) in labels

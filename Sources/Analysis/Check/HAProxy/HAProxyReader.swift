@@ -89,6 +89,14 @@ struct HAProxyReader {
     reading.findings += HAProxyRules.clients(sections.filter { $0.isHTTP && $0.takesClients }, self)
   }
 
+  /// Something in the file, a comment too, speaks of upgraded connections.
+  var mentionsTunnels: Bool {
+    let text = file.text.lowercased()
+    return ["websocket", "upgrade", "socket.io", "wss", "_ws", "ws_", "-ws", "/ws", "tunnel", "heartbeat"].contains {
+      text.contains($0)
+    }
+  }
+
   func time(_ word: CheckWord?) -> Nanoseconds? {
     word.flatMap { context.environment.expand($0.text) }.flatMap { DurationText.parse($0, unit: .milliseconds(1)) }
   }

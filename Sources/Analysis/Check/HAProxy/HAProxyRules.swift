@@ -9,6 +9,10 @@ enum HAProxyRules {
     var told: Set<CheckPlace> = []
     return sections.compactMap { section in
       let tunnel = section.value("timeout", "tunnel")
+      // Where nothing speaks of WebSockets and HTTP has timers of its own, it matters to few: a note.
+      let isGeneral =
+        section.value("timeout", "http-keep-alive") == nil && section.value("timeout", "http-request") == nil
+      let level = reader.mentionsTunnels || isGeneral ? CheckLevel.warning : .note
       if let tunnel {
         guard reader.time(tunnel) == .zero, told.insert(tunnel.place).inserted else { return nil }
         return CheckFinding(
@@ -24,7 +28,7 @@ enum HAProxyRules {
       if let time = shortest?.1, time >= longTunnel { return nil }
       let length = shortest.map { "after \($0.1.spoken) of silence" } ?? "after what their variables say"
       return CheckFinding(
-        .tunnelFallsBack, .warning, shortest == nil ? .likely : .proved, at: word.place,
+        .tunnelFallsBack, level, shortest == nil ? .likely : .proved, at: word.place,
         "No `timeout tunnel` holds for \(section.kind) \(section.name): WebSockets and other upgraded connections fall back to `timeout client` and "
           + "`timeout server` and die \(length). A heartbeat must come more often than that.",
         changes: [CheckChange("timeout tunnel 1h", at: word.place)])

@@ -52,13 +52,23 @@ enum KubernetesRules {
     }
   }
 
+  /// Towards a database or another service: nothing that proxies see.
+  private static func isOfAClient(_ name: String) -> Bool {
+    let words = Set(name.split(separator: "_").map(String.init))
+    return !words.isDisjoint(with: [
+      "db", "database", "redis", "pg", "postgres", "mysql", "mongo", "kafka", "amqp", "rabbitmq", "grpc", "tcp",
+      "client",
+      "agent", "pool", "upstream", "elasticsearch", "mqtt", "ssh",
+    ])
+  }
+
   /// A raised keep-alive in a container that gets no time between leaving the endpoints and SIGTERM.
   static func drain(_ container: ConfigurationNode, _ node: ConfigurationNode) -> [CheckFinding] {
     guard container["lifecycle", "preStop"] == nil else { return [] }
     let raised = (container["env"]?.items ?? []).first { item in
       let name = (item["name"]?.scalar ?? "").lowercased()
       guard name.contains("keep_alive") || name.contains("keepalive"),
-        name.contains("timeout") || name.hasSuffix("alive"), let value = item["value"]?.scalar,
+        name.contains("timeout") || name.hasSuffix("alive"), !isOfAClient(name), let value = item["value"]?.scalar,
         let number = Double(value)
       else { return false }
       return number >= 30

@@ -15,6 +15,8 @@ package struct CheckedServer: Sendable {
   package var owner: String
   /// Something in its file says that a proxy or a balancer is in front.
   package var knowsAFront = false
+  /// It is made here, and begins to listen in another file.
+  package var isHandedOn = false
   /// How its setting is written, to say what to change.
   package var remedy = ServerRemedy.none
 

@@ -283,6 +283,7 @@ struct NodeReader {
       : isFastify ? "Fastify" : kinds.values.contains(.express) ? "Node.js (Express)" : "Node.js"
     var server = CheckedServer(software, version: version, title: name, at: place, idle: idle, owner: source.file.path)
     server.ports = ports
+    server.isHandedOn = listens.isEmpty && effective == nil && !source.mentions("listen")
     server.knowsAFront =
       source.tokens.contains { $0.kind == .string && $0.text == "trust proxy" } || source.mentions("trustProxy")
     server.remedy =

@@ -28,35 +28,59 @@ package struct CheckText {
     }
     if others > 0 { return "\(others) finding\(others == 1 ? "" : "s")." }
     if report.judged == 0 { return "Nothing could be judged: both sides of a connection are needed." }
+    if report.hops.isEmpty {
+      return "Nothing is wrong by itself; what stands on the other side of the connections is not in these files."
+    }
     return "No mismatch found in \(report.judged) hop\(report.judged == 1 ? "" : "s")."
   }
 
   // MARK: - Chains
 
+  /// Hops that follow each other are drawn below each other: the server of one is the proxy of the next.
   private func chains() -> [String] {
-    report.hops.flatMap { hop -> [String] in
-      let expected =
-        report.expected(hop).map { "  \(Display.decimal($0, digits: $0 < 10 ? 2 : 0)) failures a day expected" } ?? ""
-      let verdict =
-        switch hop.verdict {
-        case .race: ink.red("race")
-        case .thin: ink.yellow("thin margin")
-        case .safe: ink.green("safe")
-        case .noReuse: ink.green("no reuse")
-        case .versionDecides: ink.yellow("depends on the version")
-        case .open: ink.yellow("not known")
-        }
-      return [
-        "  \(Self.clean(hop.pool.title))  "
-          + ink.faint("(holds \(hop.pool.idle.value.spoken)\(hop.pool.idle.isAssumed ? ", default" : ""))"),
-        "    |  \(verdict)\(expected)" + ink.faint("  \(Self.clean(hop.reason))"),
-        "  \(Self.clean(hop.server.title))  "
-          + ink.faint(
-            "(keeps \(hop.server.idle.value.spoken)\(hop.server.idle.isAssumed ? ", default" : ""))  \(Self.clean(hop.server.place.text))"
-          ),
-        "",
-      ]
+    var rest = report.hops
+    var lines: [String] = []
+    while !rest.isEmpty {
+      let start = rest.firstIndex { hop in !rest.contains { $0.server.owner == hop.pool.owner } } ?? 0
+      var hop = rest.remove(at: start)
+      lines += pool(hop)
+      lines += server(hop)
+      while let next = rest.firstIndex(where: { $0.pool.owner == hop.server.owner }) {
+        hop = rest.remove(at: next)
+        lines += pool(hop)
+        lines += server(hop)
+      }
+      lines.append("")
     }
+    return lines
+  }
+
+  private func pool(_ hop: CheckHop) -> [String] {
+    let expected =
+      report.expected(hop).map { "  \(Display.decimal($0, digits: $0 < 10 ? 2 : 0)) failures a day expected" } ?? ""
+    let verdict =
+      switch hop.verdict {
+      case .race: ink.red("race")
+      case .thin: ink.yellow("thin margin")
+      case .safe: ink.green("safe")
+      case .noReuse: ink.green("no reuse")
+      case .versionDecides: ink.yellow("depends on the version")
+      case .open: ink.yellow("not known")
+      }
+    return [
+      "  \(Self.clean(hop.pool.title))  "
+        + ink.faint("(holds \(hop.pool.idle.value.spoken)\(hop.pool.idle.isAssumed ? ", default" : ""))"),
+      "    |  \(verdict)\(expected)" + ink.faint("  \(Self.clean(hop.reason))"),
+    ]
+  }
+
+  private func server(_ hop: CheckHop) -> [String] {
+    [
+      "  \(Self.clean(hop.server.title))  "
+        + ink.faint(
+          "(keeps \(hop.server.idle.value.spoken)\(hop.server.idle.isAssumed ? ", default" : ""))  \(Self.clean(hop.server.place.text))"
+        )
+    ]
   }
 
   // MARK: - Findings

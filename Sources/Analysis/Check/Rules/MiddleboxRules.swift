@@ -9,8 +9,11 @@ enum MiddleboxRules {
         $0.use != .unused && !isCloud($0.software) && ($0.idle.value.length ?? .zero) >= limit
       }
       return pools.prefix(8).map { pool in
-        CheckFinding(
-          .middleboxBetween, .warning, .likely, at: pool.place,
+        // IPVS is on the way of every pool of its cluster. Of a balancer nobody knows whether this pool goes through it,
+        // unless they are set up side by side.
+        let isOnTheWay = box.software == .ipvs || pool.place.file == box.place.file
+        return CheckFinding(
+          .middleboxBetween, isOnTheWay ? .warning : .note, isOnTheWay ? .likely : .open, at: pool.place,
           "\(pool.title) holds idle connections \(pool.idle.value == .never ? "without limit" : "for \(pool.idle.value.spoken)"), and \(box.title) on "
             + "the path forgets them after \(limit.spoken): the next request gets no answer, or a reset.",
           evidence: [CheckEvidence("\(box.title)", at: box.place)],

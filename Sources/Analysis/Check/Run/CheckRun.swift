@@ -17,6 +17,13 @@ package struct CheckRun {
       guard let tree = parse(file, kind, readYAML), kind == .yaml else { continue }
       embedded += EmbeddedFiles.of(tree, in: file).compactMap { file in FileKind.of(file).map { (file, $0) } }
     }
+    let templates = self.files.filter { $0.kind == .yaml && $0.file.contains("{{") && $0.file.contains("apiVersion:") }
+    if let first = templates.first {
+      reading.problems.append(
+        CheckEvidence(
+          "\(templates.count) template\(templates.count == 1 ? " was" : "s were") read as written: what stands for {{ }} is not known; "
+            + "check what `helm template` prints", at: first.file.place(at: 0)))
+    }
     for (file, kind) in embedded { _ = parse(file, kind, readYAML) }
     self.files += embedded
     context = CheckContext(files: self.files.map(\.file))
@@ -50,6 +57,7 @@ package struct CheckRun {
     kubernetes.run()
     reading.join(kubernetes.reading)
     for (file, kind) in files { read(file, kind) }
+    finishNode()
     finishGunicorn()
     PumaReader.finish(&reading, context)
     var joiner = ChainJoiner(reading, chain: chain)
@@ -73,6 +81,20 @@ package struct CheckRun {
       TomcatReader.read(ini: file, context, into: &reading)
     case .haproxy, .apache, .caddyfile, .yaml, .json, .toml, .terraform, .properties, .xml, .go, .ruby, .cSharp:
       LanguageReaders.read(file, kind, trees[file.path], context, into: &reading)
+    }
+  }
+
+  /// A server that one file makes and another imports and sets timers on is one server: that of the other file.
+  private mutating func finishNode() {
+    let servers = reading.servers
+    reading.servers.removeAll { made in
+      guard made.isHandedOn else { return false }
+      let name = made.owner.split(separator: "/").last ?? ""
+      let stem = name.prefix { $0 != "." }
+      return servers.contains { other in
+        other.software == made.software && other.owner != made.owner && !other.idle.isAssumed
+          && context.file(at: other.owner)?.contains(text: "/\(stem)") ?? false
+      }
     }
   }
 

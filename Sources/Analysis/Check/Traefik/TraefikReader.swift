@@ -7,8 +7,34 @@ enum TraefikReader {
     var isThere = false
     var idle = CheckTimer(assumed: .traefik, .upstreamIdle)
 
+    private var place: CheckPlace?
+    private var clientIdle = CheckTimer(assumed: .traefik, .clientIdle)
+    private var ports: Set<Int> = []
+
+    /// The side that faces clients.
+    func server(_ file: CheckedFile) -> CheckedServer? {
+      guard let place else { return nil }
+      var server = CheckedServer(
+        .traefik, at: clientIdle.place ?? place, idle: clientIdle, owner: "\(place.file)#traefik")
+      server.ports = ports.isEmpty ? [80, 443] : ports
+      server.remedy = .line("--entrypoints.NAME.transport.respondingTimeouts.idleTimeout=$", unit: .duration)
+      return server
+    }
+
     mutating func take(_ words: [CheckWord], at place: CheckPlace) {
       isThere = true
+      self.place = place
+      for word in words {
+        let small = word.text.lowercased()
+        guard small.hasPrefix("--entrypoints."), let value = word.text.split(separator: "=").last.map(String.init)
+        else {
+          continue
+        }
+        if small.contains(".address="), let port = CheckTarget(value).port { ports.insert(port) }
+        if small.contains(".respondingtimeouts.idletimeout=") {
+          clientIdle = CheckTimer(TraefikReader.value(value), "respondingTimeouts.idleTimeout", at: word.place)
+        }
+      }
       for word in words {
         let small = word.text.lowercased()
         guard small.contains("serverstransport.forwardingtimeouts.idleconntimeout="),
