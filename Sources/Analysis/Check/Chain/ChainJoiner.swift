@@ -24,6 +24,10 @@ package struct ChainJoiner {
     var hops: [CheckHop] = []
     var later: [CheckedPool] = []
     for pool in reading.pools {
+      if goesToOthers(pool) {
+        lonelyPools.append(pool)
+        continue
+      }
       let found = direct(pool)
       if found.isEmpty { later.append(pool) } else { hops += found }
     }
@@ -79,6 +83,16 @@ package struct ChainJoiner {
     }
     inner.port = target.port.flatMap { service?.forwards[$0] }
     return inner
+  }
+
+  /// All its servers are software of others: Grafana, Keycloak and their like, whatever port an application of these files has.
+  private func goesToOthers(_ pool: CheckedPool) -> Bool {
+    !pool.targets.isEmpty
+      && pool.targets.allSatisfy { target in
+        reading.services.contains {
+          $0.isForeign && ($0.names.contains(target.host) || $0.names.contains(Self.short(target.host)))
+        }
+      }
   }
 
   private func isService(_ host: String) -> Bool { reading.services.contains { $0.names.contains(host) } }

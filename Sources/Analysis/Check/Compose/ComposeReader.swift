@@ -57,6 +57,7 @@ enum ComposeReader {
       if let number = port.scalar.flatMap({ Int($0) }) { service.ports.insert(number) }
     }
     let words = (node["entrypoint"]?.command ?? []) + (node["command"]?.command ?? [])
+    service.isForeign = node["build"] == nil && node["image"]?.scalar.map(ContainerImage.isOfOthers) ?? false
     service.files = Set(ScriptReader.sources(words, near: file.path, context))
     reading.services.append(service)
     for command in ScriptReader.inner(words) {

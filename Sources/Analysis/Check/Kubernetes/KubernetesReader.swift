@@ -17,6 +17,7 @@ struct KubernetesReader {
     var labels: [String: String]
     var owner: String
     var ports: [String: Int]
+    var isForeign: Bool
   }
 
   static func isManifest(_ node: ConfigurationNode) -> Bool {
@@ -130,7 +131,9 @@ struct KubernetesReader {
       }
       reading.findings += KubernetesRules.drain(container, node)
     }
-    workloads.append(Workload(name: name(node), labels: labels, owner: owner, ports: ports))
+    let isForeign = containers.contains { $0["image"]?.scalar.map(ContainerImage.isOfOthers) ?? false }
+    workloads.append(
+      Workload(name: name(node), labels: labels, owner: owner, ports: ports, isForeign: isForeign))
   }
 
   private mutating func service(_ node: ConfigurationNode) {
@@ -144,6 +147,7 @@ struct KubernetesReader {
       !selector.isEmpty && selector.allSatisfy { workload.labels[$0.0] == $0.1 }
     }
     var service = CheckedService(names: names, owner: chosen.first?.owner ?? "\(node.place.file)#Service/\(own)")
+    service.isForeign = !chosen.isEmpty && chosen.allSatisfy(\.isForeign)
     for port in node["spec", "ports"]?.items ?? [] {
       guard let number = port["port"]?.scalar.flatMap({ Int($0) }) else { continue }
       let target = port["targetPort"]?.scalar ?? "\(number)"

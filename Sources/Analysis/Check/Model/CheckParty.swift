@@ -158,6 +158,8 @@ package struct CheckedService: Sendable {
   package var names: Set<String>
   /// Folders from which it is built; the servers found in them are meant.
   package var folders: Set<String> = []
+  /// Software of others, taken as an image: nothing that is built from these files stands behind it.
+  package var isForeign = false
   /// Sources that its command starts.
   package var files: Set<String> = []
   package var ports: Set<Int> = []

@@ -192,6 +192,22 @@ enum ContextCollector {
 
 /// `registry/name:tag@digest`.
 enum ContainerImage {
+  /// Images that people run as they are, beside what they build.
+  private static let others: Set<String> = [
+    "grafana", "prometheus", "alertmanager", "loki", "tempo", "jaeger", "all-in-one", "zipkin", "keycloak", "dex",
+    "oauth2-proxy", "vault", "consul", "minio", "elasticsearch", "opensearch", "opensearch-dashboards", "kibana",
+    "logstash",
+    "rabbitmq", "redis", "redis-commander", "redisinsight", "postgres", "mysql", "mariadb", "mongo", "mongo-express",
+    "couchdb", "influxdb", "clickhouse-server", "pgadmin4", "adminer", "phpmyadmin", "metabase", "superset", "n8n",
+    "gitea",
+    "gitlab-ce", "jenkins", "sonarqube", "nexus3", "registry", "portainer", "portainer-ce", "whoami", "httpbin",
+    "mailhog", "mailpit", "maildev", "localstack", "wordpress", "ghost", "nextcloud", "drupal", "swagger-ui", "flower",
+    "argocd", "temporal-ui", "kafka-ui", "akhq", "qdrant", "weaviate", "ollama",
+    "open-webui", "uptime-kuma", "vaultwarden", "homeassistant", "plex", "jellyfin", "code-server", "echo-server",
+  ]
+
+  static func isOfOthers(_ text: String) -> Bool { split(text).map { others.contains($0.name) } ?? false }
+
   static func split(_ text: String) -> (name: String, tag: String)? {
     let plain = text.split(separator: "@").first.map(String.init) ?? ""
     guard let last = plain.split(separator: "/").last else { return nil }
