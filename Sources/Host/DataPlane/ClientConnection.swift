@@ -37,8 +37,7 @@ final class ClientConnection {
   }
 
   let token: UInt64
-  let number: Int32
-  private var descriptor: Descriptor?
+  var transport: Transport
   /// Who is at the other end, or whom the PROXY protocol names.
   var peer: SocketAddress
   /// The connection begins with a header of the PROXY protocol, which has not come in whole yet.
@@ -53,14 +52,6 @@ final class ClientConnection {
   var hostUpstream: Upstream?
 
   var phase = Phase.idle
-  /// Edge-triggered readiness: set by events, cleared by a short count or EAGAIN.
-  var isReadable = false
-  var isWritable = true
-  /// The client's FIN was announced by the poller: reading goes on until it is reached.
-  var peerClosed = false
-  /// The end of the stream was read.
-  var sawEnd = false
-
   var inbound: ByteBuffer?
   var outbound: ByteBuffer?
   var scan = HeadScan()
@@ -104,15 +95,14 @@ final class ClientConnection {
 
   init(token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, forwarding: Forwarding) {
     self.token = token
-    number = descriptor.number
-    self.descriptor = consume descriptor
+    transport = Transport(descriptor, isWritable: true)
     self.peer = peer
     told = Told(forwarding)
   }
 
   /// Closes the socket. Safe to call again.
   func closeSocket() {
-    descriptor = nil
+    transport.close()
     phase = .closed
   }
 }

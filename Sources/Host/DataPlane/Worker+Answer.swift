@@ -10,7 +10,7 @@ extension Worker {
   func sendResponse(_ exchange: ActiveExchange) -> Bool {
     let client = exchange.client
     if let outbound = client.outbound.take() {
-      guard client.isWritable else {
+      guard client.transport.isWritable else {
         client.outbound = consume outbound
         if client.clientDuty != .reading { expect(.reading, of: client, within: exchange.bounds.bodyIdle) }
         return false
@@ -26,12 +26,11 @@ extension Worker {
     let client = exchange.client
     var outbound = held
     let waiting = outbound.count
-    switch Socket.send(client.number, outbound.readable) {
+    switch client.transport.send(outbound.readable) {
     case .bytes(let count):
       counters.bytesToClients &+= UInt64(count)
       outbound.consume(count)
       if count < waiting {
-        client.isWritable = false
         client.outbound = consume outbound
         expect(.reading, of: client, within: exchange.bounds.bodyIdle)
       } else {
@@ -41,13 +40,9 @@ extension Worker {
       }
       return true
     case .wouldBlock:
-      client.isWritable = false
       client.outbound = consume outbound
       if client.clientDuty != .reading { expect(.reading, of: client, within: exchange.bounds.bodyIdle) }
       return false
-    case .endOfStream:
-      // Unreachable: ``Socket/send(_:_:)`` makes no such value.
-      preconditionFailure("writing does not end a stream")
     case .failed:
       recycle(outbound)
       clientBroke(client)
@@ -60,7 +55,7 @@ extension Worker {
     let client = exchange.client
     end(exchange)
     counters.responses[min(Int(exchange.status / 100), 5)] &+= 1
-    if exchange.closesClient || client.sawEnd {
+    if exchange.closesClient || client.transport.sawEnd {
       closeGently(client, requestIsComplete: exchange.requestBody.isComplete)
       return
     }
@@ -72,12 +67,12 @@ extension Worker {
   ///
   /// - Parameter requestIsComplete: whether all of its last request is here.
   func closeGently(_ client: ClientConnection, requestIsComplete: Bool = true) {
-    let mayHaveMore = client.inbound != nil || !requestIsComplete || client.isReadable
-    guard mayHaveMore, !client.sawEnd else {
+    let mayHaveMore = client.inbound != nil || !requestIsComplete || client.transport.isReadable
+    guard mayHaveMore, !client.transport.sawEnd else {
       closeClient(client)
       return
     }
-    Socket.shutdownWriting(client.number)
+    client.transport.endWriting()
     client.phase = .lingering
     client.lingersUntil = now.advanced(by: Self.longestLinger)
     expect(.linger, of: client, within: settings.timeouts.linger)
@@ -90,7 +85,7 @@ extension Worker {
   func readLeftovers(_ client: ClientConnection) -> Bool {
     if let inbound = client.inbound.take() { recycle(inbound) }
     let moved = receive(client)
-    if client.sawEnd || now >= client.lingersUntil {
+    if client.transport.sawEnd || now >= client.lingersUntil {
       closeClient(client)
     } else if moved {
       expect(.linger, of: client, within: min(settings.timeouts.linger, client.lingersUntil.since(now)))
@@ -261,15 +256,15 @@ extension Worker {
     let client = exchange.client
     end(exchange)
     // What is here already may be of use: it is offered once.
-    if client.isWritable, var outbound = client.outbound.take() {
-      if case .bytes(let count) = Socket.send(client.number, outbound.readable) {
+    if client.transport.isWritable, var outbound = client.outbound.take() {
+      if case .bytes(let count) = client.transport.send(outbound.readable) {
         counters.bytesToClients &+= UInt64(count)
       }
       outbound.removeAll()
       recycle(outbound)
     }
     // The missing rest of chunks or counted content says that there was to be more; a close that ends the content would not.
-    if exchange.isDelimitedByClose { Socket.abortOnClose(client.number) }
+    if exchange.isDelimitedByClose { client.transport.breakOnClose() }
     closeClient(client)
   }
 
@@ -331,9 +326,8 @@ extension Worker {
   func clientLeftWhileWaiting(_ exchange: ActiveExchange) -> Bool {
     let client = exchange.client
     exchange.hasWaited = false
-    guard settings.halfClosed == .end, Socket.peerHasClosed(client.number) else { return false }
-    client.peerClosed = true
-    client.isReadable = true
+    guard settings.halfClosed == .end, client.transport.hasClosedPeer else { return false }
+    client.transport.noteClosedPeer()
     return endsForClosedClient(exchange)
   }
 

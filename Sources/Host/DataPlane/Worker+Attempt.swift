@@ -5,35 +5,16 @@ import Glibc
 extension Worker {
   /// What the socket shows now. Three system calls, made only when an attempt has ended or a response is doubted.
   func observe(_ upstream: UpstreamConnection) -> Observation {
-    if upstream.firstError == 0 {
-      let code = Socket.takeError(upstream.number)
-      if code != 0 { upstream.noteError(code) }
-    }
-    var acknowledgement = Acknowledgement.unavailable
-    var roundTripTime = Nanoseconds.zero
-    var retransmissionTimeout = Nanoseconds.zero
-    if let state = Socket.transportState(upstream.number) {
-      // The SYN counts as one byte; all earlier requests were answered.
-      acknowledgement = state.bytesAcknowledged > upstream.bytesWrittenBefore &+ 1 ? .moved : .unmoved
-      roundTripTime = state.roundTripTime
-      retransmissionTimeout = state.retransmissionTimeout
-    }
-    let error: SocketError? =
-      switch upstream.firstError {
-      case 0: nil
-      case EPIPE: .brokenPipe
-      case ECONNRESET: .connectionReset
-      case ETIMEDOUT: .timedOut
-      case let code: .other(code)
-      }
+    let evidence = upstream.transport.observe()
     var response = Observation.Response.none
     if !(upstream.inbound?.isEmpty ?? true) {
-      response = acknowledgement == .unmoved ? .cannotAnswer : .mayAnswer
+      response = evidence.acknowledgement == .unmoved ? .cannotAnswer : .mayAnswer
     }
     return Observation(
-      bytesSent: upstream.requestBytesWritten, reading: upstream.sawEnd ? .endOfFile : error == nil ? .open : .failed,
-      error: error, acknowledgement: acknowledgement, response: response, roundTripTime: roundTripTime,
-      retransmissionTimeout: retransmissionTimeout)
+      bytesSent: upstream.transport.bytesSinceMark,
+      reading: upstream.transport.sawEnd ? .endOfFile : evidence.error == nil ? .open : .failed,
+      error: evidence.error, acknowledgement: evidence.acknowledgement, response: response,
+      roundTripTime: evidence.roundTripTime, retransmissionTimeout: evidence.retransmissionTimeout)
   }
 
   /// Reading came to the end of the stream or to an error before the response was whole.
@@ -71,18 +52,10 @@ extension Worker {
   private func drainWhileJudging(_ upstream: UpstreamConnection) {
     var scratch = buffers.take()
     // Bounded: a server that keeps sending stays unread, and its verdict is not reached.
-    for _ in 0..<16 where upstream.isReadable && upstream.firstError == 0 && !upstream.sawEnd {
+    for _ in 0..<16
+    where upstream.transport.isReadable && upstream.transport.firstError == 0 && !upstream.transport.sawEnd {
       scratch.removeAll()
-      switch Socket.receive(upstream.number, into: &scratch) {
-      case .bytes: break
-      case .wouldBlock: upstream.isReadable = false
-      case .endOfStream:
-        upstream.sawEnd = true
-        upstream.isReadable = false
-      case .failed(let code):
-        upstream.noteError(code)
-        upstream.isReadable = false
-      }
+      _ = upstream.transport.receive(into: &scratch)
     }
     recycle(scratch)
   }

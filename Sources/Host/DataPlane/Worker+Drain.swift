@@ -41,7 +41,7 @@ extension Worker {
     guard let drain else { return true }
     guard now < drain.graceEnds else { return false }
     if client.inbound != nil { return true }
-    if case .bytes = Socket.glance(client.number) { return true }
+    if case .bytes = client.transport.glance() { return true }
     return false
   }
 

@@ -30,7 +30,7 @@ extension Worker {
     upstream.keptSince = now
     upstream.server.keptCount &+= 1
     // The FIN may have come with the answer: no further event will tell.
-    if upstream.peerClosed || upstream.isReadable { idleConnectionStirred(upstream) }
+    if upstream.transport.peerClosed || upstream.transport.isReadable { idleConnectionStirred(upstream) }
     return true
   }
 

@@ -87,7 +87,7 @@ extension Worker {
     upstream.exchange = exchange.token
     if exchange.signsIn { upstream.isPrivate = true }
     sendProxyHeader(for: client, on: upstream)
-    upstream.bytesWrittenBefore = upstream.bytesWritten
+    upstream.transport.mark()
     upstream.scan = HeadScan()
     expect(.sending, for: exchange, within: exchange.bounds.bodyIdle)
     // The lease may have come while another client connection has its turn.
@@ -132,7 +132,7 @@ extension Worker {
       exchange?.upstream = upstream
       exchange?.upstreamLogID = upstream.logID
       try poller.register(
-        upstream.number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: upstream.token)
+        upstream.transport.number, for: [.readable, .writable, .peerClosed], trigger: .edge, token: upstream.token)
       if isFinished {
         connected(upstream)
       } else if let exchange {
@@ -178,7 +178,7 @@ extension Worker {
 
   func connectProgressed(_ upstream: UpstreamConnection, _ readiness: Readiness) {
     guard !readiness.isDisjoint(with: [.writable, .failed, .hangUp]) else { return }
-    let code = Socket.takeError(upstream.number)
+    let code = upstream.transport.takeError()
     if code != 0 {
       connectFailed(upstream, errorNumber: code)
     } else {
@@ -189,7 +189,7 @@ extension Worker {
   private func connected(_ upstream: UpstreamConnection) {
     let server = upstream.server
     upstream.isConnecting = false
-    upstream.isWritable = true
+    upstream.transport.isWritable = true
     upstream.openedAt = now
     counters.upstreamConnectionsOpened &+= 1
     server.connectSucceeded()
@@ -416,7 +416,7 @@ extension Worker {
 
   /// Closes a connection that the pool has forgotten.
   func discard(_ upstream: UpstreamConnection) {
-    guard !upstream.isClosed else { return }
+    guard !upstream.transport.isClosed else { return }
     if let inbound = upstream.inbound.take() { recycle(inbound) }
     upstream.server.remove(upstream)
     upstreamConnections.remove(upstream.token)
@@ -441,17 +441,14 @@ extension Worker {
     }
     scheduleSweep(of: upstream.server)
     // The FIN may have come while the connection was leased: no further event will tell.
-    if upstream.peerClosed || upstream.isReadable { idleConnectionStirred(upstream) }
+    if upstream.transport.peerClosed || upstream.transport.isReadable { idleConnectionStirred(upstream) }
   }
 
   /// Something happened on a connection that nobody uses: the server closed it, or spoke unasked.
   func idleConnectionStirred(_ upstream: UpstreamConnection) {
-    guard upstream.isReadable, !upstream.isClosed else { return }
-    let glance = Socket.glance(upstream.number)
-    guard glance != .quiet else {
-      upstream.isReadable = false
-      return
-    }
+    guard upstream.transport.isReadable, !upstream.transport.isClosed else { return }
+    let glance = upstream.transport.glance()
+    guard glance != .quiet else { return }
     if let token = upstream.keptBy {
       if let client = clients.element(token) { keptConnectionEnded(client, upstream, glance) }
       return
@@ -486,9 +483,9 @@ extension Worker {
       how = .reset
     }
     // Bytes that nobody asked for say nothing about an idle timeout, unless the end of the stream is behind them.
-    if case .bytes = glance, !upstream.peerClosed { return }
+    if case .bytes = glance, !upstream.transport.peerClosed { return }
     counters.idleAgeAtRemoteClose.record(facts.idleAge)
-    let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime ?? .zero
+    let roundTripTime = upstream.transport.path?.roundTripTime ?? .zero
     learn(upstream.server) {
       $0.idleClosed(
         idleAge: facts.idleAge, connectionAge: facts.connectionAge, uses: facts.uses, roundTripTime: roundTripTime,

@@ -25,7 +25,7 @@ extension Worker {
   func readProxyHeader(_ client: ClientConnection) -> Bool {
     guard receive(client) else {
       // A port that is looked at and nothing more is what load balancers do.
-      if client.sawEnd { closeClient(client) }
+      if client.transport.sawEnd { closeClient(client) }
       return false
     }
     guard var inbound = client.inbound.take() else { return false }
@@ -59,7 +59,7 @@ extension Worker {
   /// counts from behind it.
   func sendProxyHeader(for client: ClientConnection, on upstream: UpstreamConnection) {
     let version = upstream.server.upstream.settings.proxyProtocol
-    guard version != .off, upstream.bytesWritten == 0 else { return }
+    guard version != .off, upstream.transport.bytesWritten == 0 else { return }
     upstream.isNamed = true
     var bytes = buffers.take()
     let header = proxyHeader(for: client)
@@ -69,14 +69,11 @@ extension Worker {
     case .off: break
     }
     let wanted = bytes.count
-    switch Socket.send(upstream.number, bytes.readable) {
+    switch upstream.transport.send(bytes.readable) {
     case .bytes(let count):
-      upstream.bytesWritten &+= UInt64(count)
       // No kernel has so little room in a new connection; a request behind half a header would be taken for its rest.
       if count < wanted { proxyHeaderFailed(upstream, ENOBUFS) }
     case .wouldBlock: proxyHeaderFailed(upstream, ENOBUFS)
-    // Unreachable: ``Socket/send(_:_:)`` makes no such value.
-    case .endOfStream: preconditionFailure("writing does not end a stream")
     case .failed(let code): proxyHeaderFailed(upstream, code)
     }
     recycle(bytes)
@@ -84,16 +81,16 @@ extension Worker {
 
   /// Nothing of the request goes out; reading finds the error and ends the attempt.
   private func proxyHeaderFailed(_ upstream: UpstreamConnection, _ code: Int32) {
-    upstream.noteError(code)
-    upstream.isWritable = false
-    upstream.isReadable = true
+    upstream.transport.noteError(code)
+    upstream.transport.isWritable = false
+    upstream.transport.isReadable = true
   }
 
   private func proxyHeader(for client: ClientConnection) -> ProxyHeader {
     guard let address = client.peer.ipAddress else { return .none }
     let source = ProxyHeader.Endpoint(address: address, port: client.peer.port)
     if let named = client.namedDestination { return ProxyHeader(source: source, destination: named.endpoint) }
-    guard let local = Socket.localAddress(client.number), let destination = local.ipAddress else {
+    guard let local = client.transport.localAddress, let destination = local.ipAddress else {
       // The connection came by a UNIX socket, from a proxy that told whose it is and not whereto.
       let family = address.isIPv4 ? IPAddress(v4: 0) : IPAddress([UInt8](repeating: 0, count: 16))
       return ProxyHeader(source: source, destination: family.map { ProxyHeader.Endpoint(address: $0, port: 0) })

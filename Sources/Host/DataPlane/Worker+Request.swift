@@ -11,13 +11,13 @@ extension Worker {
     if client.awaitsProxyHeader { return readProxyHeader(client) }
     if client.inbound?.isEmpty ?? true {
       guard receive(client) else {
-        if client.sawEnd { closeClient(client) }
+        if client.transport.sawEnd { closeClient(client) }
         return false
       }
     } else if client.phase == .readingHead {
       // What is there was found incomplete: only more bytes can help.
       guard receive(client) else {
-        if client.sawEnd { closeClient(client) }
+        if client.transport.sawEnd { closeClient(client) }
         return false
       }
     }
@@ -44,7 +44,7 @@ extension Worker {
 
   /// Reads what has come from the client behind what is already there. Returns whether there are new bytes.
   func receive(_ client: ClientConnection) -> Bool {
-    guard client.isReadable, !client.sawEnd else { return false }
+    guard client.transport.isReadable, !client.transport.isOver else { return false }
     var inbound: ByteBuffer
     if let held = client.inbound.take() {
       inbound = held
@@ -53,25 +53,15 @@ extension Worker {
     } else {
       inbound = buffers.take()
     }
-    let room = inbound.writableCount
-    let result = Socket.receive(client.number, into: &inbound)
+    let result = client.transport.receive(into: &inbound)
     let isEmpty = inbound.isEmpty
     if isEmpty { recycle(inbound) } else { client.inbound = consume inbound }
     switch result {
     case .bytes(let count):
       counters.bytesFromClients &+= UInt64(count)
-      // A short count empties the socket; behind a FIN there is the end of the stream to be read.
-      if count < room, !client.peerClosed { client.isReadable = false }
       return true
-    case .wouldBlock:
-      client.isReadable = false
-    case .endOfStream:
-      client.sawEnd = true
-      client.isReadable = false
-    case .failed:
-      client.sawEnd = true
-      client.isReadable = false
-      clientBroke(client)
+    case .wouldBlock, .ended: break
+    case .failed: clientBroke(client)
     }
     return false
   }
@@ -170,7 +160,7 @@ extension Worker {
     // Chunked content that is all here and is kept has shown its length.
     if exchange.requestBody.isComplete, exchange.machine.isRecordWhole { exchange.outgrowsRecord = false }
     guard client.phase == .exchanging, exchange.responseBody.isAwaited else { return }
-    if client.peerClosed, endsForClosedClient(exchange) { return }
+    if client.transport.peerClosed, endsForClosedClient(exchange) { return }
     acquire(exchange)
   }
 
@@ -271,7 +261,7 @@ extension Worker {
   private func requestBodyIsAwaited(_ exchange: ActiveExchange) {
     let client = exchange.client
     guard client.phase == .exchanging else { return }
-    if client.sawEnd {
+    if client.transport.sawEnd {
       requestBodyEndedEarly(exchange)
     } else if client.clientDuty == .none, !exchange.awaitsContinue {
       expect(.requestBody, of: client, within: bodyPatience(exchange))
@@ -342,25 +332,21 @@ extension Worker {
 
   /// Hands the record to the kernel, as much as it takes. Returns whether anything moved.
   func sendRequest(_ exchange: ActiveExchange) -> Bool {
-    guard case .leased = exchange.stage, let upstream = exchange.upstream, upstream.isWritable,
-      upstream.firstError == 0
+    guard case .leased = exchange.stage, let upstream = exchange.upstream, upstream.transport.isWritable,
+      upstream.transport.firstError == 0
     else { return false }
     if exchange.hasWaited, clientLeftWhileWaiting(exchange) { return true }
-    let isFirst = upstream.requestBytesWritten == 0
+    let isFirst = upstream.transport.bytesSinceMark == 0
     if isFirst, exchange.record != nil, !mayWriteRequest(exchange, upstream) { return true }
     guard var record = exchange.record.take() else { return false }
     guard !record.isEmpty else {
       exchange.record = consume record
       return false
     }
-    let waiting = record.count
-    let result = Socket.send(upstream.number, record.readable)
-    switch result {
+    switch upstream.transport.send(record.readable) {
     case .bytes(let count):
-      upstream.bytesWritten &+= UInt64(count)
       exchange.machine.requestBytesWritten(count)
       if isFirst { noteReuse(exchange) }
-      if count < waiting { upstream.isWritable = false }
       if exchange.machine.isRecordWhole {
         record.advanceReadOffset(count)
       } else {
@@ -371,16 +357,10 @@ extension Worker {
       exchange.record = consume record
       requestMoved(exchange, isEmpty: isEmpty)
       return true
-    case .wouldBlock:
-      upstream.isWritable = false
-    case .endOfStream:
-      // Unreachable: ``Socket/send(_:_:)`` makes no such value.
-      preconditionFailure("writing does not end a stream")
-    case .failed(let code):
+    case .wouldBlock: break
+    case .failed:
       // An answer may have come before the connection broke: reading decides.
-      upstream.noteError(code)
-      upstream.isWritable = false
-      upstream.isReadable = true
+      upstream.transport.isReadable = true
       exchange.record = consume record
       return readResponse(exchange)
     }
@@ -391,8 +371,8 @@ extension Worker {
 
   /// The connection had idled for so long that something on the way may have forgotten it.
   private func doubtArrival(_ exchange: ActiveExchange) {
-    guard let upstream = exchange.upstream, let state = Socket.transportState(upstream.number),
-      let patience = exchange.machine.silencePatience(retransmissionTimeout: state.retransmissionTimeout)
+    guard let upstream = exchange.upstream, let path = upstream.transport.path,
+      let patience = exchange.machine.silencePatience(retransmissionTimeout: path.retransmissionTimeout)
     else { return }
     expectArrival(of: exchange, within: patience)
   }

@@ -13,7 +13,7 @@ extension Worker {
     switch exchange.stage {
     case .leased: break
     case .judging:
-      if upstream.isReadable || upstream.peerClosed { judgingStirred(exchange) }
+      if upstream.transport.isReadable || upstream.transport.peerClosed { judgingStirred(exchange) }
       return false
     case .none, .waiting, .connecting, .backingOff: return false
     }
@@ -30,12 +30,12 @@ extension Worker {
     let received = receive(upstream)
     // An interim response may have left the next head in the buffer.
     guard received || exchange.mayHoldHead else {
-      if upstream.sawEnd || upstream.firstError != 0 { endedBeforeHead(exchange, upstream) }
+      if upstream.transport.sawEnd || upstream.transport.firstError != 0 { endedBeforeHead(exchange, upstream) }
       return false
     }
     exchange.mayHoldHead = false
     guard let inbound = upstream.inbound.take() else { return received }
-    let hasEnded = upstream.sawEnd || upstream.firstError != 0
+    let hasEnded = upstream.transport.sawEnd || upstream.transport.firstError != 0
     switch parseResponse(inbound, upstream, exchange.method) {
     case .incomplete:
       upstream.inbound = consume inbound
@@ -66,12 +66,12 @@ extension Worker {
     guard exchange.machine.mustCheckAnswer else { return true }
     // A UNIX socket answers SIOCOUTQ with the memory of messages that were not read to their end: no evidence.
     let unacknowledged =
-      upstream.server.record.address.isUnix ? nil : Socket.unacknowledgedBytes(upstream.number)
+      upstream.server.record.address.isUnix ? nil : upstream.transport.unacknowledgedBytes
     if !exchange.requestBody.isComplete || !(exchange.record?.isEmpty ?? true) || unacknowledged ?? 0 > 0 {
       exchange.answerIsEarly = true
     }
     return EvidenceRule.couldAnswer(
-      bytesWritten: upstream.requestBytesWritten, unacknowledgedBytes: unacknowledged)
+      bytesWritten: upstream.transport.bytesSinceMark, unacknowledgedBytes: unacknowledged)
   }
 
   private func interimArrived(
@@ -229,7 +229,7 @@ extension Worker {
   private func noteAnswer(_ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ head: ResponseHead) {
     let server = upstream.server
     if exchange.facts?.uses == 0, now.since(server.roundTripMeasuredAt) > .seconds(1),
-      let time = Socket.transportState(upstream.number)?.roundTripTime
+      let time = upstream.transport.path?.roundTripTime
     {
       server.roundTripMeasuredAt = now
       learn(server) { window in
@@ -248,7 +248,7 @@ extension Worker {
     guard seconds != server.lastHint ? sinceTold > .seconds(1) : sinceTold > .seconds(60) || isSuspected else { return }
     server.lastHint = seconds
     server.hintToldAt = now
-    let roundTripTime = Socket.transportState(upstream.number)?.roundTripTime
+    let roundTripTime = upstream.transport.path?.roundTripTime
     learn(server) { window in
       if let roundTripTime { window.roundTripTimeMeasured(roundTripTime) }
       return window.keepAliveHinted(seconds: Int(seconds), maximum: head.keepAliveMax.map { Int($0) }, now: self.now)
@@ -317,7 +317,7 @@ extension Worker {
       responseMayBeComplete(exchange, upstream)
       return true
     }
-    if upstream.sawEnd || upstream.firstError != 0 {
+    if upstream.transport.sawEnd || upstream.transport.firstError != 0 {
       endedWithinBody(exchange, upstream)
       return true
     }
@@ -328,16 +328,13 @@ extension Worker {
   /// Content of known length goes from the socket into the client's buffer without another copy.
   private func receiveCounted(_ exchange: ActiveExchange, _ upstream: UpstreamConnection, _ remaining: UInt64) -> Bool {
     let client = exchange.client
-    guard upstream.isReadable else { return false }
+    guard upstream.transport.isReadable else { return false }
     var outbound = client.outbound.take() ?? bulkBuffer(for: remaining)
     if outbound.writableCount < 1_024 { outbound.makeRoom(for: 4_096) }
-    let room = outbound.writableCount
-    let result = Socket.receive(upstream.number, into: &outbound)
     var moved = false
-    switch result {
+    switch upstream.transport.receive(into: &outbound) {
     case .bytes(let count):
       moved = true
-      if count < room, !upstream.peerClosed { upstream.isReadable = false }
       if UInt64(count) > remaining {
         // More than was announced: the surplus is nobody's, and the connection cannot be trusted any more.
         let surplus = count - Int(remaining)
@@ -351,11 +348,7 @@ extension Worker {
         let rest = remaining - UInt64(count)
         exchange.responseBody = rest == 0 ? .complete : .counted(rest)
       }
-    case .wouldBlock: upstream.isReadable = false
-    case .endOfStream: noteEnd(of: upstream)
-    case .failed(let code):
-      upstream.noteError(code)
-      upstream.isReadable = false
+    case .wouldBlock, .ended, .failed: break
     }
     let isEmpty = outbound.isEmpty
     if isEmpty { recycle(outbound) } else { client.outbound = consume outbound }
@@ -454,7 +447,7 @@ extension Worker {
 
   private func endedWithinBody(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
     let client = exchange.client
-    if case .untilClose = exchange.responseBody, upstream.sawEnd, upstream.firstError == 0 {
+    if case .untilClose = exchange.responseBody, upstream.transport.sawEnd, upstream.transport.firstError == 0 {
       // The close is the end of the content.
       if exchange.sendsChunks {
         var outbound = client.outbound.take() ?? buffers.take()
@@ -481,7 +474,7 @@ extension Worker {
     case .stays:
       let isDoubtful = exchange.answerIsBare && upstream.server.sendsUnannouncedContent
       isReusable =
-        requestIsSent && upstream.firstError == 0 && upstream.inbound == nil && !isOfUnknownAge
+        requestIsSent && upstream.transport.firstError == 0 && upstream.inbound == nil && !isOfUnknownAge
         && !exchange.answerIsEarly && !isDoubtful
       if !isReusable {
         countClose(
@@ -497,7 +490,7 @@ extension Worker {
       countClose("surplus-bytes")
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
-    if upstream.sawEnd || upstream.peerClosed { upstream.isReadable = true }
+    if upstream.transport.sawEnd || upstream.transport.peerClosed { upstream.transport.isReadable = true }
     upstream.lastAnswerWasBare = exchange.answerIsBare
     returnLease(exchange, reusable: isReusable)
     expectNothingOfServer(for: exchange)
@@ -517,7 +510,7 @@ extension Worker {
 
   /// - Parameter largely: whether much is to be expected: a larger buffer saves system calls.
   private func receive(_ upstream: UpstreamConnection, largely: Bool) -> Bool {
-    guard upstream.isReadable, !upstream.sawEnd else { return false }
+    guard upstream.transport.isReadable, !upstream.transport.sawEnd else { return false }
     var inbound: ByteBuffer
     if let held = upstream.inbound.take() {
       inbound = held
@@ -526,26 +519,10 @@ extension Worker {
     } else {
       inbound = largely ? mediumBuffers.take() : buffers.take()
     }
-    let room = inbound.writableCount
-    let result = Socket.receive(upstream.number, into: &inbound)
+    let result = upstream.transport.receive(into: &inbound)
     let isEmpty = inbound.isEmpty
     if isEmpty { recycle(inbound) } else { upstream.inbound = consume inbound }
-    switch result {
-    case .bytes(let count):
-      if count < room, !upstream.peerClosed { upstream.isReadable = false }
-      return true
-    case .wouldBlock: upstream.isReadable = false
-    case .endOfStream: noteEnd(of: upstream)
-    case .failed(let code):
-      upstream.noteError(code)
-      upstream.isReadable = false
-    }
+    if case .bytes = result { return true }
     return false
-  }
-
-  /// The end of the stream is evidence only while no error was reported before it.
-  private func noteEnd(of upstream: UpstreamConnection) {
-    if upstream.firstError == 0 { upstream.sawEnd = true }
-    upstream.isReadable = false
   }
 }

@@ -79,12 +79,12 @@ extension Worker {
   ) {
     let requestIsSent = exchange.requestBody.isComplete && (exchange.record?.isEmpty ?? true)
     let isReusable =
-      isWhole && head.keepsAlive && requestIsSent && !exchange.answerIsEarly && upstream.firstError == 0
+      isWhole && head.keepsAlive && requestIsSent && !exchange.answerIsEarly && upstream.transport.firstError == 0
     if !isReusable {
       countClose(!requestIsSent ? "request-unfinished" : head.keepsAlive ? "answer-dropped" : "last-answer")
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
-    if upstream.sawEnd || upstream.peerClosed { upstream.isReadable = true }
+    if upstream.transport.sawEnd || upstream.transport.peerClosed { upstream.transport.isReadable = true }
     returnLease(exchange, reusable: isReusable)
   }
 

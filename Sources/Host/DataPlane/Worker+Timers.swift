@@ -128,10 +128,10 @@ extension Worker {
     case .none: break
     case .idle:
       // A request may have come since the loop last looked; then the client was not idle.
-      if client.phase == .idle, Socket.glance(client.number) == .quiet {
+      if client.phase == .idle, client.transport.glance() == .quiet {
         closeGently(client)
       } else {
-        client.isReadable = true
+        client.transport.isReadable = true
         // A head that has begun gets a time of its own; the rest of a PROXY header must be about to come.
         if client.awaitsProxyHeader { expect(.idle, of: client, within: Self.restOfProxyHeader) }
       }

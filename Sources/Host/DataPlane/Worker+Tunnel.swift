@@ -72,13 +72,13 @@ extension Worker {
     if pumpTowardsServer(exchange, upstream) { moved = true }
     if client.phase == .tunnelling, pumpTowardsClient(exchange, upstream) { moved = true }
     guard client.phase == .tunnelling else { return moved }
-    if client.sawEnd, exchange.record == nil, client.inbound == nil, !exchange.sentEndToServer {
+    if client.transport.sawEnd, exchange.record == nil, client.inbound == nil, !exchange.sentEndToServer {
       exchange.sentEndToServer = true
-      Socket.shutdownWriting(upstream.number)
+      upstream.transport.endWriting()
     }
-    if upstream.sawEnd, client.outbound == nil, !exchange.sentEndToClient {
+    if upstream.transport.sawEnd, client.outbound == nil, !exchange.sentEndToClient {
       exchange.sentEndToClient = true
-      Socket.shutdownWriting(client.number)
+      client.transport.endWriting()
     }
     if exchange.sentEndToServer, exchange.sentEndToClient {
       endTunnel(exchange, .finished)
@@ -100,33 +100,26 @@ extension Worker {
       moved = true
     }
     if record.writableCount == 0 { record.compact() }
-    if record.writableCount > 0, client.isReadable, !client.sawEnd {
-      let room = record.writableCount
-      switch Socket.receive(client.number, into: &record) {
+    if record.writableCount > 0, client.transport.isReadable, !client.transport.sawEnd {
+      switch client.transport.receive(into: &record) {
       case .bytes(let count):
         counters.bytesFromClients &+= UInt64(count)
         exchange.requestBodyBytes &+= UInt64(count)
-        if count < room, !client.peerClosed { client.isReadable = false }
         moved = true
-      case .wouldBlock: client.isReadable = false
-      case .endOfStream:
-        client.sawEnd = true
-        client.isReadable = false
-        moved = true
+      case .wouldBlock: break
+      case .ended: moved = true
       case .failed:
         recycle(record)
         endTunnel(exchange, .reset)
         return false
       }
     }
-    if !record.isEmpty, upstream.isWritable {
-      let waiting = record.count
-      switch Socket.send(upstream.number, record.readable) {
+    if !record.isEmpty, upstream.transport.isWritable {
+      switch upstream.transport.send(record.readable) {
       case .bytes(let count):
         record.consume(count)
-        if count < waiting { upstream.isWritable = false }
         moved = true
-      case .wouldBlock, .endOfStream: upstream.isWritable = false
+      case .wouldBlock: break
       case .failed:
         recycle(record)
         endTunnel(exchange, .reset)
@@ -142,33 +135,26 @@ extension Worker {
     var moved = false
     var outbound = client.outbound.take() ?? buffers.take()
     if outbound.writableCount == 0 { outbound.compact() }
-    if outbound.writableCount > 0, upstream.isReadable, !upstream.sawEnd {
-      let room = outbound.writableCount
-      switch Socket.receive(upstream.number, into: &outbound) {
+    if outbound.writableCount > 0, upstream.transport.isReadable, !upstream.transport.sawEnd {
+      switch upstream.transport.receive(into: &outbound) {
       case .bytes(let count):
         exchange.responseBodyBytes &+= UInt64(count)
-        if count < room, !upstream.peerClosed { upstream.isReadable = false }
         moved = true
-      case .wouldBlock: upstream.isReadable = false
-      case .endOfStream:
-        upstream.sawEnd = true
-        upstream.isReadable = false
-        moved = true
+      case .wouldBlock: break
+      case .ended: moved = true
       case .failed:
         recycle(outbound)
         endTunnel(exchange, .reset)
         return false
       }
     }
-    if !outbound.isEmpty, client.isWritable {
-      let waiting = outbound.count
-      switch Socket.send(client.number, outbound.readable) {
+    if !outbound.isEmpty, client.transport.isWritable {
+      switch client.transport.send(outbound.readable) {
       case .bytes(let count):
         counters.bytesToClients &+= UInt64(count)
         outbound.consume(count)
-        if count < waiting { client.isWritable = false }
         moved = true
-      case .wouldBlock, .endOfStream: client.isWritable = false
+      case .wouldBlock: break
       case .failed:
         recycle(outbound)
         endTunnel(exchange, .reset)
@@ -198,8 +184,8 @@ extension Worker {
     switch how {
     case .finished, .silent: break
     case .reset:
-      Socket.abortOnClose(client.number)
-      if let upstream = exchange.upstream { Socket.abortOnClose(upstream.number) }
+      client.transport.breakOnClose()
+      if let upstream = exchange.upstream { upstream.transport.breakOnClose() }
     }
     returnLease(exchange, reusable: false)
     end(exchange)

@@ -28,14 +28,13 @@ extension Worker {
   ///
   /// - Returns: whether the request may be written. If not, the exchange has moved on.
   func mayWriteRequest(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
-    let glance = Socket.glance(upstream.number)
+    let glance = upstream.transport.glance()
     guard let facts = exchange.facts else {
       endByFault(exchange, "a lease came without its facts")
       return false
     }
     if glance == .quiet {
       _ = exchange.machine.lookedAgain(.quiet)
-      upstream.isReadable = false
       return true
     }
     let hasSpoken = if case .bytes = glance { true } else { false }
@@ -64,7 +63,7 @@ extension Worker {
   private func spokenToFirst(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
     var cause = FailureCause.unaskedResponse
     var bytes = buffers.take()
-    if case .bytes = Socket.receive(upstream.number, into: &bytes) {
+    if case .bytes = upstream.transport.receive(into: &bytes) {
       if let foreign = ForeignProtocol.spoken(byUpstream: bytes.readable) {
         cause = .doesNotSpeakHTTP(protocolName: foreign.name)
       } else {
@@ -83,7 +82,7 @@ extension Worker {
   /// Reads what waits on a connection that is about to be closed, and draws the consequences.
   func noteUnaskedBytes(of upstream: UpstreamConnection, seen place: UnaskedPlace) {
     var bytes = buffers.take()
-    if case .bytes = Socket.receive(upstream.number, into: &bytes) {
+    if case .bytes = upstream.transport.receive(into: &bytes) {
       noteUnaskedBytes(bytes.readable, of: upstream, seen: place)
     }
     recycle(bytes)
@@ -94,7 +93,7 @@ extension Worker {
   func noteUnaskedBytes(
     _ bytes: RawSpan, of upstream: UpstreamConnection, seen place: UnaskedPlace
   ) -> UnaskedBytes {
-    let kind = UnaskedBytes(bytes, endsStream: Socket.glance(upstream.number) == .endOfStream)
+    let kind = UnaskedBytes(bytes, endsStream: upstream.transport.glance() == .endOfStream)
     switch kind {
     case .other:
       if upstream.lastAnswerWasBare { upstream.server.sendsUnannouncedContent = true }

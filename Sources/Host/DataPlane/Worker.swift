@@ -262,9 +262,7 @@ final class Worker {
   }
 
   private func clientEvent(_ client: ClientConnection, _ readiness: Readiness) {
-    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { client.isReadable = true }
-    if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { client.peerClosed = true }
-    if readiness.contains(.writable) { client.isWritable = true }
+    client.transport.noteReadiness(readiness)
     if readiness.contains(.failed) {
       // A RST: nobody reads an answer any more. (A hang-up without it means that both sides have sent their FIN; what the
       // client sent before its own is still to be read.)
@@ -275,12 +273,11 @@ final class Worker {
   }
 
   private func upstreamEvent(_ upstream: UpstreamConnection, _ readiness: Readiness) {
-    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) {
-      if !upstream.isReadable { upstream.readableSince = now }
-      upstream.isReadable = true
-    }
-    if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { upstream.peerClosed = true }
-    if !readiness.isDisjoint(with: [.writable, .hangUp, .failed]) { upstream.isWritable = true }
+    let wasReadable = upstream.transport.isReadable
+    upstream.transport.noteReadiness(readiness)
+    if !wasReadable, upstream.transport.isReadable { upstream.readableSince = now }
+    // Writing finds out what broke it.
+    if !readiness.isDisjoint(with: [.hangUp, .failed]) { upstream.transport.isWritable = true }
     if upstream.isConnecting {
       connectProgressed(upstream, readiness)
       return
@@ -331,7 +328,7 @@ final class Worker {
       case .exchanging:
         guard let exchange = client.exchange else { break }
         if readRequestBody(exchange) { moved = true }
-        if client.peerClosed, endsForClosedClient(exchange) { return }
+        if client.transport.peerClosed, endsForClosedClient(exchange) { return }
         if exchange.isServed, sendRequest(exchange) { moved = true }
         if exchange.isServed, readResponse(exchange) { moved = true }
         if exchange.isServed, sendResponse(exchange) { moved = true }

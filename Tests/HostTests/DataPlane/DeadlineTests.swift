@@ -138,7 +138,7 @@ struct DeadlineTests {
   func aClientThatDoesNotReadTheLastPieceIsLetGo(round: Int) throws {
     let half = 10_000 + round * 3_000
     try story(
-      { $0.timeouts.bodyIdle = Self.short },
+      { $0.timeouts.bodyIdle = .milliseconds(400) },
       server: { connection, _, _ in
         while try connection.receiveRequestOrEnd() != nil {
           try connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(half * 2)\r\n\r\n")

@@ -1,0 +1,197 @@
+import Core
+import Glibc
+
+/// A peer's byte stream: the socket under it, its readiness, how it ended, and which bytes of it went out on the wire.
+///
+/// It fills a buffer with what the peer sent, and takes a buffer's bytes to send. Only here and in the loop are sockets
+/// called, so that whoever uses a transport does not see what lies between: today nothing.
+///
+/// Readiness is edge-triggered: events set it, a short count or EAGAIN clears it.
+struct Transport: ~Copyable {
+  /// What ``receive(into:)`` gave.
+  enum Received: Equatable {
+    case bytes(Int)
+    /// Nothing now; an event will tell.
+    case wouldBlock
+    /// The peer's end of the stream: no byte will come any more.
+    case ended
+    /// An errno.
+    case failed(Int32)
+  }
+
+  /// What became of ``send(_:)``.
+  enum Sent: Equatable {
+    /// So many bytes are on their way.
+    case bytes(Int)
+    /// None now; an event will tell.
+    case wouldBlock
+    /// An errno.
+    case failed(Int32)
+  }
+
+  /// What is known of the bytes since the mark.
+  struct Evidence {
+    var error: SocketError?
+    var acknowledgement: Acknowledgement
+    var roundTripTime: Nanoseconds
+    var retransmissionTimeout: Nanoseconds
+  }
+
+  /// As the poller knows it. It stays readable when the socket is closed.
+  let number: Int32
+  private var descriptor: Descriptor?
+
+  /// Something may be there to be read.
+  var isReadable = false
+  /// Something may be written.
+  var isWritable: Bool
+  /// The peer's FIN was announced by the poller: reading goes on until it is reached.
+  private(set) var peerClosed = false
+  /// The end of the stream was read, before any error was.
+  private(set) var sawEnd = false
+  /// The first error that any call reported; 0: none. Later ones say nothing (docs/decisions/0002-replay-on-proof.md).
+  private(set) var firstError: Int32 = 0
+
+  /// Bytes that the kernel took in the connection's life.
+  private(set) var bytesWritten: UInt64 = 0
+  /// The same at the mark: with the SYN, what `tcpi_bytes_acked` shows at most by then.
+  private var marked: UInt64 = 0
+
+  init(_ descriptor: consuming Descriptor, isWritable: Bool) {
+    number = descriptor.number
+    self.descriptor = consume descriptor
+    self.isWritable = isWritable
+  }
+
+  // MARK: - Its state
+
+  var isClosed: Bool { descriptor == nil }
+
+  /// Nothing will be read any more.
+  var isOver: Bool { sawEnd || firstError != 0 }
+
+  /// Bytes since the mark that the kernel took.
+  var bytesSinceMark: UInt64 { bytesWritten &- marked }
+
+  /// Takes note of what the poller tells.
+  mutating func noteReadiness(_ readiness: Readiness) {
+    if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { isReadable = true }
+    if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { peerClosed = true }
+    if readiness.contains(.writable) { isWritable = true }
+  }
+
+  /// The peer has closed, as a look at the socket showed before the poller told.
+  mutating func noteClosedPeer() {
+    peerClosed = true
+    isReadable = true
+  }
+
+  /// Takes note of an error; only the first is evidence.
+  mutating func noteError(_ code: Int32) {
+    if firstError == 0 { firstError = code }
+  }
+
+  // MARK: - Reading and writing
+
+  /// Reads into the writable part of `buffer`, which must not be full. Whoever reads beyond the end is told of it again.
+  mutating func receive(into buffer: inout ByteBuffer) -> Received {
+    let room = buffer.writableCount
+    switch Socket.receive(number, into: &buffer) {
+    case .bytes(let count):
+      // A short count empties the socket; behind a FIN there is the end of the stream to be read.
+      if count < room, !peerClosed { isReadable = false }
+      return .bytes(count)
+    case .wouldBlock:
+      isReadable = false
+      return .wouldBlock
+    case .endOfStream:
+      // The end of the stream is evidence only while no error was reported before it.
+      if firstError == 0 { sawEnd = true }
+      isReadable = false
+      return .ended
+    case .failed(let code):
+      noteError(code)
+      isReadable = false
+      return .failed(code)
+    }
+  }
+
+  /// Sends `bytes`, as many as go now.
+  mutating func send(_ bytes: RawSpan) -> Sent {
+    switch Socket.send(number, bytes) {
+    case .bytes(let count):
+      bytesWritten &+= UInt64(count)
+      if count < bytes.byteCount { isWritable = false }
+      return .bytes(count)
+    case .wouldBlock, .endOfStream:
+      isWritable = false
+      return .wouldBlock
+    case .failed(let code):
+      noteError(code)
+      isWritable = false
+      return .failed(code)
+    }
+  }
+
+  /// Looks whether something waits to be read, without taking it.
+  mutating func glance() -> Glance {
+    let glance = Socket.glance(number)
+    if glance == .quiet { isReadable = false }
+    return glance
+  }
+
+  /// Whether the peer has sent its FIN or a RST, whatever is still to be read before that.
+  var hasClosedPeer: Bool { Socket.peerHasClosed(number) }
+
+  // MARK: - Evidence
+
+  /// A message begins: what is written from here on is its own.
+  mutating func mark() { marked = bytesWritten }
+
+  /// Reads the outcome of a connect, or an error that no call has reported yet.
+  mutating func takeError() -> Int32 {
+    let code = Socket.takeError(number)
+    if code != 0 { noteError(code) }
+    return code
+  }
+
+  /// What the socket shows of the bytes since the mark. Two system calls.
+  mutating func observe() -> Evidence {
+    if firstError == 0 { _ = takeError() }
+    let error: SocketError? =
+      switch firstError {
+      case 0: nil
+      case EPIPE: .brokenPipe
+      case ECONNRESET: .connectionReset
+      case ETIMEDOUT: .timedOut
+      case let code: .other(code)
+      }
+    guard let state = Socket.transportState(number) else {
+      return Evidence(error: error, acknowledgement: .unavailable, roundTripTime: .zero, retransmissionTimeout: .zero)
+    }
+    // The SYN counts as one byte; what was written before the mark was answered.
+    return Evidence(
+      error: error, acknowledgement: state.bytesAcknowledged > marked &+ 1 ? .moved : .unmoved,
+      roundTripTime: state.roundTripTime, retransmissionTimeout: state.retransmissionTimeout)
+  }
+
+  /// Bytes that the peer has not acknowledged yet; nil when the kernel does not tell.
+  var unacknowledgedBytes: UInt64? { Socket.unacknowledgedBytes(number) }
+
+  /// What TCP has measured of the path; nil for other sockets.
+  var path: Socket.TransportState? { Socket.transportState(number) }
+
+  /// The address at this end.
+  var localAddress: SocketAddress? { Socket.localAddress(number) }
+
+  // MARK: - Ending
+
+  /// Says that nothing more will be sent; what the peer still sends can be read.
+  mutating func endWriting() { Socket.shutdownWriting(number) }
+
+  /// Closing will tell the peer that the stream did not end in order: a RST, and what was not sent is dropped.
+  func breakOnClose() { Socket.abortOnClose(number) }
+
+  /// Closes the socket. Safe to call again.
+  mutating func close() { descriptor = nil }
+}
