@@ -10,7 +10,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # Debian keeps no version but the newest: a pinned one would be gone with the next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends liblzma-dev libssl-dev libzstd-dev zlib1g-dev \
+    && apt-get install --yes --no-install-recommends liblzma-dev libssl-dev libnghttp2-dev libzstd-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 # The manifest names the targets of the tests, so these have to be there; they are not built.

@@ -28,6 +28,15 @@ let package = Package(
     .target(name: "Core", path: "Sources/Core", swiftSettings: strict),
     // Analysis: pure analysers over bytes and text; all produce findings.
     .target(name: "Analysis", dependencies: ["Core"], path: "Sources/Analysis", swiftSettings: strict),
+    // Protocol: wire protocols as pure memory, over C libraries that are pure memory, too.
+    .target(name: "CHTTP2", path: "Sources/Protocol/CHTTP2", linkerSettings: [.linkedLibrary("nghttp2")]),
+    .target(
+      name: "HTTP2", dependencies: ["Core", "CHTTP2"], path: "Sources/Protocol/HTTP2", swiftSettings: strict),
+    // Transport: the bytes of a peer. TLS over memory: no socket, no clock.
+    .target(
+      name: "CTLS", path: "Sources/Transport/CTLS",
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(name: "TLS", dependencies: ["Core", "CTLS"], path: "Sources/Transport/TLS", swiftSettings: strict),
     // Host: everything that touches the kernel or the network.
     .target(name: "CLinux", path: "Sources/Host/CLinux"),
     .target(
@@ -80,7 +89,9 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
+    .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "Core"], swiftSettings: strict),
     .testTarget(name: "HostTests", dependencies: ["Host", "Analysis", "Core", "Support"], swiftSettings: strict),
     .testTarget(
       name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Analysis", "Core"], swiftSettings: strict),

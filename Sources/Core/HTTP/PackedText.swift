@@ -69,7 +69,7 @@ extension RawSpan {
   ///
   /// - Parameter text: lower case letters, digits, "-" and "/" only.
   @inline(__always)
-  func spells(_ text: StaticString, at range: ByteRange) -> Bool {
+  package func spells(_ text: StaticString, at range: ByteRange) -> Bool {
     guard range.count == text.utf8CodeUnitCount else { return false }
     var index = 0
     while index < range.count {
