@@ -56,7 +56,7 @@ final class Server {
   private static let shortestAvoidance = Nanoseconds.milliseconds(100)
   private static let longestAvoidance = Nanoseconds.seconds(10)
 
-  /// Whether other servers are to be asked first: this one is ill or ejected, or connects to it have failed of late and no
+  /// Whether other servers are to be asked first: this one is unhealthy or ejected, or connects to it have failed of late and no
   /// health check has succeeded since.
   func isAvoided(at now: Instant) -> Bool {
     if now < avoidedUntil, record.health.lastSuccess <= connectFailedAt { return true }

@@ -37,7 +37,7 @@ extension Worker {
     enter(exchange, exchange.exchangeDeadline)
   }
 
-  /// Sets when it is looked whether the request has arrived.
+  /// Sets when the worker checks whether the request has arrived.
   func expectArrival(of exchange: ActiveExchange, within span: Nanoseconds) {
     exchange.silenceDeadline = now.advanced(by: span)
     enter(exchange, exchange.silenceDeadline)

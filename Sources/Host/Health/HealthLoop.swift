@@ -168,7 +168,7 @@ final class HealthLoop {
     let name = "server \(record.name) of upstream \(entry.target.upstream)"
     switch change {
     case .unchanged:
-      // One that was ill under other settings.
+      // One that was unhealthy under other settings.
       if isFirst, record.health.isIll {
         becameWell(entry, "server \(record.name) of upstream \(entry.target.upstream)")
       }
@@ -178,7 +178,7 @@ final class HealthLoop {
       let count = isFirst ? "at the first check" : "\(entry.inARow) in a row"
       let reason = "health check \(entry.target.settings.spoken): \(finding.text), \(count)"
       record.health.becameIll(because: reason)
-      checks.log.warning("\(name) is ill: \(reason); it gets no requests while another is well")
+      checks.log.warning("\(name) is unhealthy: \(reason); it gets no requests while another server is healthy")
     }
   }
 
@@ -187,7 +187,8 @@ final class HealthLoop {
     health.becameWell()
     health.warms(since: now)
     checks.log.info(
-      "\(name) is well again: health check \(entry.target.settings.spoken) succeeded \(entry.inARow) time(s) in a row")
+      "\(name) is healthy again: health check \(entry.target.settings.spoken) succeeded \(entry.inARow) time(s) in a row"
+    )
   }
 }
 

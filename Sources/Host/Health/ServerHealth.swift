@@ -71,7 +71,7 @@ package final class ServerHealth: Sendable {
   // MARK: - Asking
 
   package struct Description: Sendable, Equatable {
-    /// Why the health checks say that it is ill; nil when they do not.
+    /// Why the health checks say that it is unhealthy; nil when they do not.
     package var illBecause: String?
     /// For how long it gets no requests because too many failed; nil when it is not ejected.
     package var ejectedFor: Nanoseconds?

@@ -115,10 +115,10 @@ struct HealthCheckTests {
       let name = "server \(server.address) of upstream upstream"
       #expect(
         proxy.log.contains {
-          $0.contains("warning \(name) is ill: health check GET /healthz: status 503, 3 in a row")
+          $0.contains("warning \(name) is unhealthy: health check GET /healthz: status 503, 3 in a row")
         }, "\(proxy.log)")
       #expect(
-        proxy.log.contains { $0.contains("\(name) is well again: health check GET /healthz succeeded 2 time(s)") })
+        proxy.log.contains { $0.contains("\(name) is healthy again: health check GET /healthz succeeded 2 time(s)") })
       let state = proxy.pools.first { $0.server == server.address.description }?.health
       #expect(state?.timesIll == 2)
       #expect(state.map { $0.checksSucceeded > 4 && $0.checksFailed >= 6 } == true)
@@ -163,12 +163,12 @@ struct HealthCheckTests {
     let proxy = try RunningProxy(to: [server.origin, nobody]) { $0.upstream.health = health() }
     defer { proxy.stop() }
     #expect(eventually(atMost: .seconds(60)) { turn.count > 20 })
-    #expect(!proxy.log.contains { $0.contains("\(server.address) of upstream upstream is ill") })
+    #expect(!proxy.log.contains { $0.contains("\(server.address) of upstream upstream is unhealthy") })
     #expect(
       eventually {
         proxy.log.contains {
           $0.contains(
-            "127.0.0.3:9 of upstream upstream is ill: health check GET /healthz: connect: Connection refused, at the first check"
+            "127.0.0.3:9 of upstream upstream is unhealthy: health check GET /healthz: connect: Connection refused, at the first check"
           )
         }
       })
@@ -267,7 +267,7 @@ struct HealthCheckTests {
       settings.upstream.health?.statuses = 200...200
       _ = try proxy.proxy.reload(settings)
       #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
-      // No checks: nobody says any more that it is ill.
+      // No checks: nobody says any more that it is unhealthy.
       settings.upstream.health = nil
       _ = try proxy.proxy.reload(settings)
       #expect(eventually(atMost: .seconds(30)) { !isIll(proxy, server) })
@@ -296,6 +296,6 @@ struct HealthCheckTests {
     defer { proxy.stop() }
     let hosts = Set(origins.map { if case .tcp(let host, let port) = $0 { "\(host):\(port)" } else { "" } })
     #expect(eventually(atMost: .seconds(60)) { Set(server.requests.compactMap { $0["Host"] }) == hosts })
-    #expect(!proxy.log.contains { $0.contains("is ill") })
+    #expect(!proxy.log.contains { $0.contains("is unhealthy") })
   }
 }
