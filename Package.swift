@@ -48,7 +48,7 @@ let package = Package(
     .target(
       name: "Host",
       dependencies: [
-        "Core", "Analysis", "CLinux", "CCompression", "CProbeTLS",
+        "Core", "Analysis", "TLS", "HTTP2", "CLinux", "CCompression", "CProbeTLS",
         .product(name: "BasicContainers", package: "swift-collections"),
         .product(name: "DequeModule", package: "swift-collections"),
         .product(name: "HeapModule", package: "swift-collections"),

@@ -101,8 +101,8 @@ extension FailureCause {
   /// Whether the server, or the way to it, is what failed: another server, or the same one later, may do better.
   fileprivate var isServers: Bool {
     switch self {
-    case .connectRefused, .unreachable, .connectTimeout, .backlogFull, .connectFailed, .poolQueueFull, .waitTimeout,
-      .sendTimeout,
+    case .connectRefused, .unreachable, .connectTimeout, .backlogFull, .connectFailed, .tlsFailed, .tlsTimeout,
+      .poolQueueFull, .waitTimeout, .sendTimeout,
       .responseTimeout, .idleBodyTimeout, .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse,
       .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
       .responseTooLarge:

@@ -33,6 +33,9 @@ extension Failure {
       "Look for a firewall that drops packets, or for a server that does not accept fast enough (a full listen queue)."
     case .backlogFull: "Give the server a longer listen queue (its backlog, and net.core.somaxconn), or more workers."
     case .connectFailed: "Check the address and the network."
+    case .tlsFailed(let trouble):
+      trouble.remedy.isEmpty ? "" : trouble.remedy.prefix(1).uppercased() + trouble.remedy.dropFirst() + "."
+    case .tlsTimeout: "Check that the server speaks TLS on this port, and look whether it is overloaded."
     case .poolQueueFull, .waitTimeout: "Allow more connections to the server, add servers, or make it answer faster."
     case .poolDraining: ""
     case .descriptorLimit: "Raise the limit of open files (LimitNOFILE, ulimit -n), or lower the limits of connections."
@@ -85,7 +88,8 @@ extension Failure {
   private var tellsVerdict: Bool {
     switch cause {
     case .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
-    case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .backlogFull, .connectFailed, .poolQueueFull,
+    case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .backlogFull, .connectFailed, .tlsFailed,
+      .tlsTimeout, .poolQueueFull,
       .waitTimeout, .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .exchangeTimeout,
       .closedWithinResponse,
       .resetWithinResponse,
@@ -103,6 +107,8 @@ extension Failure {
     case .connectTimeout(let span): "not connected within \(span.spoken)"
     case .backlogFull(let span): "listen queue full for \(span.spoken)"
     case .connectFailed(let number): "connect failed with errno \(number)"
+    case .tlsFailed(let trouble): "TLS: \(trouble.detail)"
+    case .tlsTimeout(let span): "no TLS handshake within \(span.spoken)"
     case .poolQueueFull(let limit): "\(limit) requests wait already"
     case .waitTimeout(let span): "no connection free within \(span.spoken)"
     case .poolDraining: "server is taken out of service"
@@ -138,6 +144,8 @@ extension Failure {
     case .backlogFull(let span):
       "The listen queue of \(server) was full for \(span.spoken): it does not accept connections as fast as they come."
     case .connectFailed(let number): "No connection to \(server) could be opened (errno \(number))."
+    case .tlsFailed(let trouble): "No TLS connection to \(server) could be opened: \(trouble.detail)."
+    case .tlsTimeout(let span): "\(server) did not finish the TLS handshake within \(span.spoken)."
     case .poolQueueFull(let limit):
       "All connections to \(server) are busy, and \(limit) requests wait for one already."
     case .waitTimeout(let span): "All connections to \(server) were busy, and none became free within \(span.spoken)."

@@ -9,6 +9,9 @@ package enum FailureCause: Sendable, Hashable {
   case backlogFull(after: Nanoseconds)
   /// Any other failure to connect, with its `errno`.
   case connectFailed(errorNumber: Int32)
+  /// The connection was opened, and TLS was not agreed upon with the server.
+  case tlsFailed(TLSTrouble)
+  case tlsTimeout(after: Nanoseconds)
   // Waiting for a connection.
   case poolQueueFull(limit: UInt32)
   case waitTimeout(after: Nanoseconds)
@@ -74,13 +77,13 @@ package struct Failure: Sendable, Hashable {
   /// The status to answer with (RFC 9110 section 15.6): 502, 503 or 504.
   package var status: Int {
     switch cause {
-    case .connectRefused, .unreachable, .nameNotFound, .connectFailed, .race, .closedBeforeResponse,
+    case .connectRefused, .unreachable, .nameNotFound, .connectFailed, .tlsFailed, .race, .closedBeforeResponse,
       .resetBeforeResponse,
       .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
       .responseTooLarge, .upgradeFailed:
       502
     case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit, .backlogFull, .drainEnded, .stopped: 503
-    case .connectTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten,
+    case .connectTimeout, .tlsTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten,
       .tunnelTimeout:
       504
     case .proxyError: 502
@@ -93,7 +96,8 @@ package struct Failure: Sendable, Hashable {
     case .connectRefused: "connection_refused"
     case .unreachable: "destination_ip_unroutable"
     case .nameNotFound: "dns_error"
-    case .connectTimeout: "connection_timeout"
+    case .connectTimeout, .tlsTimeout: "connection_timeout"
+    case .tlsFailed(let trouble): trouble.error.name
     case .connectFailed: "destination_unavailable"
     case .poolQueueFull, .waitTimeout, .backlogFull: "connection_limit_reached"
     case .poolDraining: "destination_unavailable"
@@ -109,5 +113,36 @@ package struct Failure: Sendable, Hashable {
     case .upgradeFailed: "http_upgrade_failed"
     case .proxyError: "proxy_internal_error"
     }
+  }
+}
+
+/// Why TLS with a server was not agreed upon.
+package struct TLSTrouble: Sendable, Hashable {
+  /// What happened, in a sentence without its full stop.
+  package var detail: String
+  /// What would mend it, likewise.
+  package var remedy: String
+  /// As Proxy-Status has it.
+  package var error: ErrorType
+
+  /// The types of RFC 9209 section 2.3 that it can have.
+  package enum ErrorType: Sendable, Hashable, CaseIterable {
+    case certificate, alert, protocolError, terminated, proxyInternal
+
+    var name: StaticString {
+      switch self {
+      case .certificate: "tls_certificate_error"
+      case .alert: "tls_alert_received"
+      case .protocolError: "tls_protocol_error"
+      case .terminated: "connection_terminated"
+      case .proxyInternal: "proxy_internal_error"
+      }
+    }
+  }
+
+  package init(detail: String, remedy: String, error: ErrorType) {
+    self.detail = detail
+    self.remedy = remedy
+    self.error = error
   }
 }

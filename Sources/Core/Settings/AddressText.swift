@@ -65,7 +65,7 @@ extension OriginAddress {
       return
     }
     if text.hasPrefix("https://") {
-      throw wrong("asks for TLS, which is not spoken to upstreams yet", fix: "write http://host:port")
+      throw wrong("asks for TLS, which is not spoken here", fix: "write http://host:port")
     }
     guard text.hasPrefix("http://") else {
       let scheme = text.firstIndex(of: ":").map { text[$0...].hasPrefix("://") } ?? false
@@ -107,6 +107,31 @@ extension OriginAddress {
     case .unix(let path): "unix:\(path)"
     }
   }
+}
+
+extension ServerSettings {
+  /// Parses `http://host:port`, `https://host:port`, or `unix:/path`. The port may be left out: 80, and 443 with TLS.
+  package init(parsing text: String) throws(QuantityError) {
+    guard text.hasPrefix("https://") else {
+      self.init(origin: try OriginAddress(parsing: text))
+      return
+    }
+    let rest = String(text.dropFirst(8))
+    do throws(QuantityError) {
+      let origin = try OriginAddress(parsing: "http://" + rest)
+      guard case .tcp(let host, 80) = origin, !rest.hasSuffix(":80"), !rest.hasSuffix(":80/") else {
+        self.init(origin: origin, isTLS: true)
+        return
+      }
+      self.init(origin: .tcp(host: host, port: 443), isTLS: true)
+    } catch {
+      let fix = error.fix.replacing("http://", with: "https://")
+      throw QuantityError(text: text, fact: error.fact, fix: fix)
+    }
+  }
+
+  /// As ``init(parsing:)`` reads its address.
+  package var url: String { isTLS ? origin.text.replacing("http://", with: "https://") : origin.text }
 }
 
 /// Names as they stand in DNS, underscores included, and addresses.

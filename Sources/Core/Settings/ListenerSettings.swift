@@ -4,6 +4,9 @@ package struct ListenerSettings: Sendable, Hashable {
   /// Whether each connection begins with a PROXY protocol header, of version 1 or 2, that names the client.
   package var proxyProtocol = ProxyProtocolIn.off
 
+  /// nil: HTTP without TLS.
+  package var tls: ListenerTLS?
+
   package init(_ address: ListenAddress) { self.address = address }
 
   package enum ProxyProtocolIn: Sendable, Hashable {

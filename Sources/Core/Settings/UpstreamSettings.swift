@@ -24,6 +24,8 @@ package struct UpstreamSettings: Sendable, Hashable {
   package var proxyProtocol = ProxyProtocolOut.off
   /// What is sent as Host.
   package var host = HostPolicy.preserve
+  /// How TLS is spoken to the servers that speak it.
+  package var tls = UpstreamTLS()
   package init() {}
 
   /// The servers as addresses; to set them gives each the weight 1.
@@ -81,10 +83,13 @@ package struct ServerSettings: Sendable, Hashable {
   package var weight: UInt32 = 1
   /// Only asked when no other server can be.
   package var isBackup = false
-  package init(origin: OriginAddress, weight: UInt32 = 1, isBackup: Bool = false) {
+  /// Whether TLS is spoken to it.
+  package var isTLS = false
+  package init(origin: OriginAddress, weight: UInt32 = 1, isBackup: Bool = false, isTLS: Bool = false) {
     self.origin = origin
     self.weight = weight
     self.isBackup = isBackup
+    self.isTLS = isTLS
   }
 }
 

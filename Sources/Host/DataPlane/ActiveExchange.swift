@@ -59,6 +59,8 @@ final class ActiveExchange {
     case none
     /// To take the connection.
     case connect
+    /// To agree upon TLS.
+    case handshake
     /// To have a connection free.
     case waiting
     /// To take more of the request.

@@ -4,6 +4,8 @@ internal import Glibc
 /// A listener with its sockets: one for each worker, which share a port (SO_REUSEPORT), or one for all (UNIX).
 struct BoundListener: Sendable {
   private(set) var settings: ListenerSettings
+  /// nil: HTTP without TLS.
+  var tls: ListenerContext?
   /// With its port filled in.
   let address: SocketAddress
   let sockets: [Worker.Listener.Shared]
@@ -68,16 +70,18 @@ struct BoundListener: Sendable {
   }
 
   /// The same sockets under other settings.
-  func adopting(_ settings: ListenerSettings) -> BoundListener {
+  func adopting(_ settings: ListenerSettings, _ tls: ListenerContext?) -> BoundListener {
     var copy = self
     copy.settings = settings
+    copy.tls = tls
     return copy
   }
 
   /// Those that a worker takes connections from. Each socket is somebody's: what waits in its queue is waited for.
   func listeners(ofWorker worker: Int) -> [Worker.Listener] {
     sockets.enumerated().filter { isShared || $0.offset % threads == worker }.map {
-      Worker.Listener(descriptor: $0.element, address: address, settings: settings, isShared: isShared)
+      Worker.Listener(
+        descriptor: $0.element, address: address, settings: settings, isShared: isShared, tls: tls)
     }
   }
 

@@ -42,8 +42,12 @@ final class ClientConnection {
   var peer: SocketAddress
   /// The connection begins with a header of the PROXY protocol, which has not come in whole yet.
   var awaitsProxyHeader = false
+  /// TLS begins behind that header.
+  var tlsBehindHeader: ListenerContext?
   /// What the client connected to, where a proxy before this one says so.
   var namedDestination: NamedDestination?
+  /// Whether it came in by TLS.
+  let isSecure: Bool
   /// Whether ``SharedLoad`` counts this connection under its peer's address.
   var isCounted = false
   /// What servers are told of this client; changes with the settings.
@@ -93,8 +97,11 @@ final class ClientConnection {
     }
   }
 
-  init(token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, forwarding: Forwarding) {
+  init(
+    token: UInt64, descriptor: consuming Descriptor, peer: SocketAddress, isSecure: Bool, forwarding: Forwarding
+  ) {
     self.token = token
+    self.isSecure = isSecure
     transport = Transport(descriptor, isWritable: true)
     self.peer = peer
     told = Told(forwarding)

@@ -1,5 +1,6 @@
 import Core
 import Logging
+import TLS
 
 /// Names and servers: who stands behind an upstream at the moment, and how they are.
 extension Proxy {
@@ -44,7 +45,8 @@ extension Proxy {
       var members = before.members
       var changed = false
       for (index, upstream) in before.settings.upstreams.enumerated() where !upstream.names.isEmpty {
-        let fresh = Self.members(of: upstream, keeping: members[index], names: names)
+        let fresh = Self.members(
+          of: upstream, keeping: members[index], names: names, context: before.upstreamContexts[index])
         guard !fresh.elementsEqual(members[index], by: { $0.record === $1.record }) else { continue }
         members[index] = fresh
         changed = true
@@ -60,7 +62,7 @@ extension Proxy {
 
   /// A record for each address of each server; those that are known stay the same.
   static func members(
-    of upstream: UpstreamSettings, keeping known: [UpstreamMember], names: Names
+    of upstream: UpstreamSettings, keeping known: [UpstreamMember], names: Names, context: UpstreamContext?
   ) -> [UpstreamMember] {
     let window = IdleWindow.Settings(configuredLimit: upstream.pool.idleAge, isOn: upstream.idleWindow)
     let group = known.first?.group ?? ServerGroup()
@@ -76,7 +78,9 @@ extension Proxy {
       } else {
         record = ServerRecord(address: address, name: address.description, origin: server.origin, window: window)
       }
-      members.append(UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup, group: group))
+      let tls = server.isTLS ? context.map { ServerTLS(context: $0, name: upstream.certificateName(of: server)) } : nil
+      members.append(
+        UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup, group: group, tls: tls))
     }
     for server in upstream.servers {
       switch server.origin {
@@ -87,6 +91,46 @@ extension Proxy {
     }
     group.adopt(members, under: upstream, now: MonotonicClock.now)
     return members
+  }
+
+  // MARK: - TLS
+
+  static func makeContexts(log: Logger) throws(StartError) -> TLSContexts {
+    do throws(SystemError) { return try TLSContexts(log: log) } catch {
+      throw StartError(description: "certificates cannot be watched: \(error)")
+    }
+  }
+
+  /// For each listener, in order; nil for those without TLS.
+  static func listenerContexts(
+    of settings: ProxySettings, from contexts: TLSContexts
+  ) throws(StartError) -> [ListenerContext?] {
+    var found: [ListenerContext?] = []
+    for listener in settings.listeners {
+      do throws(TLSFaults) {
+        found.append(try listener.tls.map { tls throws(TLSFaults) in try contexts.context(for: tls) })
+      } catch {
+        throw StartError(description: error.text)
+      }
+    }
+    return found
+  }
+
+  /// For each upstream, in order; nil for those of which no server speaks TLS.
+  static func upstreamContexts(
+    of settings: ProxySettings, from contexts: TLSContexts
+  ) throws(StartError) -> [UpstreamContext?] {
+    var found: [UpstreamContext?] = []
+    for upstream in settings.upstreams {
+      guard upstream.servers.contains(where: \.isTLS) else {
+        found.append(nil)
+        continue
+      }
+      do throws(TLSFaults) { found.append(try contexts.context(for: upstream.tls)) } catch {
+        throw StartError(description: error.text)
+      }
+    }
+    return found
   }
 
   func checkHealth(of members: [[UpstreamMember]], under settings: ProxySettings) {
@@ -113,6 +157,15 @@ extension ProxySettings {
 }
 
 extension UpstreamSettings {
+  /// What the certificate of a server must be for.
+  fileprivate func certificateName(of server: ServerSettings) -> String {
+    if let name = tls.serverName { return name }
+    switch server.origin {
+    case .tcp(let host, _): return host
+    case .unix: return "localhost"
+    }
+  }
+
   /// The hosts that are no literals.
   fileprivate var names: [Names.Wish] {
     origins.compactMap { origin in

@@ -72,6 +72,7 @@ extension Proxy {
     }
     names.stop()
     checks.stop()
+    contexts.stop()
   }
 
   // MARK: - Reloading
@@ -139,23 +140,30 @@ extension Proxy {
       )
       settings.threads = before.settings.threads
     }
+    let listenerContexts = try Self.listenerContexts(of: settings, from: contexts)
+    let upstreamContexts = try Self.upstreamContexts(of: settings, from: contexts)
     var left = before.listeners
     var listeners: [BoundListener] = []
-    for listen in settings.listeners {
+    for (listen, context) in zip(settings.listeners, listenerContexts) {
       if let index = left.firstIndex(where: { $0.settings.address == listen.address }) {
-        listeners.append(left.remove(at: index).adopting(listen))
+        listeners.append(left.remove(at: index).adopting(listen, context))
       } else {
-        listeners.append(try bind(listen, threads: settings.threads))
+        var listener = try bind(listen, threads: settings.threads)
+        listener.tls = context
+        listeners.append(listener)
       }
     }
-    let members = settings.upstreams.map { upstream in
+    let members = zip(settings.upstreams, upstreamContexts).map { upstream, context in
       let index = before.settings.upstreams.firstIndex { $0.name == upstream.name }
-      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], names: names)
+      return Self.members(of: upstream, keeping: index.map { before.members[$0] } ?? [], names: names, context: context)
     }
     let generation = before.generation + 1
     state.withLock { state in
-      state = State(settings: settings, generation: generation, members: members, listeners: listeners)
+      state = State(
+        settings: settings, generation: generation, members: members, upstreamContexts: upstreamContexts,
+        listeners: listeners)
     }
+    contexts.keep(settings.listeners.compactMap(\.tls), settings.upstreams.map(\.tls))
     load.limitRequests(to: settings.guards.requestRate)
     if let accessLog { logLines.withLock { $0.replace(by: accessLog) } }
     for listener in left {

@@ -16,6 +16,8 @@ package final class Proxy: Sendable {
     /// Counts the settings that were taken over, from 0.
     var generation: UInt64 = 0
     var members: [[UpstreamMember]]
+    /// TLS to the servers of each upstream that has any with it.
+    var upstreamContexts: [UpstreamContext?]
     /// None any more once the end has begun.
     var listeners: [BoundListener]
     var isEnding = false
@@ -46,6 +48,7 @@ package final class Proxy: Sendable {
   let changing = Mutex(())
   let names: Names
   let checks: HealthChecks
+  let contexts: TLSContexts
   let mailboxes: [Worker.Mailbox]
   let clientRoom: Int
   /// The ports that listeners have left of late, and when.
@@ -73,18 +76,28 @@ package final class Proxy: Sendable {
     // connection of its own; where there are many, most clients are idle.
     let reserved = descriptorLimit < 8_192 ? descriptorLimit / 2 : descriptorLimit / 4
     clientRoom = max(16, descriptorLimit - reserved)
+    let contexts = try Self.makeContexts(log: log)
+    self.contexts = contexts
+    let listenerContexts = try Self.listenerContexts(of: settings, from: contexts)
+    let upstreamContexts = try Self.upstreamContexts(of: settings, from: contexts)
     var bound: [BoundListener] = []
-    for listen in settings.listeners {
-      bound.append(try BoundListener(listen, threads: settings.threads, inherited: inherited))
+    for (listen, context) in zip(settings.listeners, listenerContexts) {
+      var listener = try BoundListener(listen, threads: settings.threads, inherited: inherited)
+      listener.tls = context
+      bound.append(listener)
     }
     let names = try Self.makeNames(settings, log: log)
     self.names = names
-    let members = settings.upstreams.map { Self.members(of: $0, keeping: [], names: names) }
-    state = Mutex(State(settings: settings, members: members, listeners: bound))
+    let members = zip(settings.upstreams, upstreamContexts).map {
+      Self.members(of: $0, keeping: [], names: names, context: $1)
+    }
+    state = Mutex(
+      State(settings: settings, members: members, upstreamContexts: upstreamContexts, listeners: bound))
     load.limitRequests(to: settings.guards.requestRate)
     do throws(SystemError) {
       checks = try HealthChecks(log: log)
       ended = try Wakeup(isBlocking: true)
+      try contexts.start()
       var mailboxes: [Worker.Mailbox] = []
       let clientLimit = Self.clientLimit(settings, room: clientRoom)
       let loopMark = LoopMark(Self.randomSeed().0)
@@ -127,6 +140,7 @@ package final class Proxy: Sendable {
   deinit {
     names.stop()
     checks.stop()
+    contexts.stop()
   }
 
   /// What holds at the moment.

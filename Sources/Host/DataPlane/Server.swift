@@ -14,6 +14,8 @@ final class Server {
   /// Share of the requests beside the other servers.
   var weight: UInt32
   var isBackup: Bool
+  /// nil: HTTP without TLS.
+  var tls: ServerTLS?
   /// What keeps a client with it, as a field line; empty where the upstream has no such cookie.
   var stickyLine: [UInt8] = []
   var pool: Pool
@@ -48,6 +50,7 @@ final class Server {
     weight = member.weight
     isBackup = member.isBackup
     group = member.group
+    tls = member.tls
     self.index = index
     self.upstream = upstream
     pool = Pool(settings: settings)

@@ -7,6 +7,8 @@ package struct UpstreamMember: Sendable {
   package var isBackup: Bool
   /// The servers that it is judged with.
   package var group: ServerGroup
+  /// nil: HTTP without TLS.
+  var tls: ServerTLS?
 }
 
 /// An upstream as one event loop has it. It stays the same object over a reload, as long as its name does.

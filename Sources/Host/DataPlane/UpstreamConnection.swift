@@ -14,6 +14,8 @@ final class UpstreamConnection {
   /// The exchange that leases it, or for which it is being made.
   var exchange: UInt64?
   var isConnecting: Bool
+  /// It is open, and TLS is being agreed upon; it still counts as connecting.
+  var isShakingHands = false
 
   /// Since when there has been something to read without a pause: while a client holds us back the server's last byte waits in
   /// the kernel, and the server has been counting its idle time.

@@ -17,7 +17,7 @@ extension Worker {
       }
       do throws(SystemError) {
         guard let accepted = try Socket.accept(listeners[listener].descriptor.number) else { return load.clientLeft() }
-        admit(accepted, at: listeners[listener].settings)
+        admit(accepted, at: listeners[listener])
       } catch {
         load.clientLeft()
         switch error.code {
@@ -39,22 +39,23 @@ extension Worker {
     for _ in 0..<4_096 {
       guard let accepted = try? Socket.accept(listener.descriptor.number) else { return }
       load.clientArrives()
-      admit(accepted, at: listener.settings)
+      admit(accepted, at: listener)
     }
   }
 
   /// Takes care of a connection that the load counts already.
-  private func admit(_ accepted: consuming Socket.Accepted, at listener: ListenerSettings) {
+  private func admit(_ accepted: consuming Socket.Accepted, at listener: Listener) {
     let peer = accepted.peer
     counters.clientConnectionsAccepted &+= 1
     let descriptor = accepted.takeDescriptor()
     let number = descriptor.number
     if !peer.isUnix { Socket.sendPromptly(number) }
     var held: Descriptor? = consume descriptor
-    let forwarding = forwarding(for: peer)
+    let isSecure = listener.tls != nil
+    let forwarding = forwarding(for: peer, isSecure: isSecure)
     let client = clients.insert { token in
       // The slab calls this once; a descriptor has one holder.
-      ClientConnection(token: token, descriptor: held.take()!, peer: peer, forwarding: forwarding)
+      ClientConnection(token: token, descriptor: held.take()!, peer: peer, isSecure: isSecure, forwarding: forwarding)
     }
     do throws(SystemError) {
       try poller.register(
@@ -66,12 +67,15 @@ extension Worker {
       client.closeSocket()
       return
     }
-    switch listener.proxyProtocol {
+    switch listener.settings.proxyProtocol {
     case .off:
+      if let tls = listener.tls { beginTLS(client, tls) }
       guard settings.guards.connectionsPerClient == nil || countConnection(of: client) else { return }
     case .required(let senders):
       guard maySendProxyHeader(client, senders) else { return }
       client.awaitsProxyHeader = true
+      // It comes before TLS begins.
+      client.tlsBehindHeader = listener.tls
     }
     expect(.idle, of: client, within: drain == nil ? settings.timeouts.requestHead : drainGrace)
   }

@@ -177,6 +177,10 @@ extension Worker {
   }
 
   func connectProgressed(_ upstream: UpstreamConnection, _ readiness: Readiness) {
+    if upstream.isShakingHands {
+      handshakeProgressed(upstream)
+      return
+    }
     guard !readiness.isDisjoint(with: [.writable, .failed, .hangUp]) else { return }
     let code = upstream.transport.takeError()
     if code != 0 {
@@ -186,7 +190,28 @@ extension Worker {
     }
   }
 
+  /// Goes on with TLS, of which the connection is of no use before it is agreed upon.
+  private func handshakeProgressed(_ upstream: UpstreamConnection) {
+    switch upstream.transport.shakeHands() {
+    case .bytes:
+      upstream.isShakingHands = false
+      counters.tlsHandshakesWithServers &+= 1
+      if upstream.transport.tls?.wasResumed ?? false { counters.tlsResumedWithServers &+= 1 }
+      opened(upstream)
+    case .wouldBlock: break
+    case .failed(let failure): connectFailed(upstream, cause: .tlsFailed(failure.trouble))
+    case .closeNotify: connectFailed(upstream, cause: .closedBeforeResponse)
+    }
+  }
+
   private func connected(_ upstream: UpstreamConnection) {
+    guard let tls = upstream.server.tls else { return opened(upstream) }
+    beginTLS(upstream, tls)
+    handshakeProgressed(upstream)
+  }
+
+  /// A request can go out on it.
+  private func opened(_ upstream: UpstreamConnection) {
     let server = upstream.server
     upstream.isConnecting = false
     upstream.transport.isWritable = true
@@ -216,15 +241,21 @@ extension Worker {
   }
 
   private func connectFailed(_ upstream: UpstreamConnection, errorNumber: Int32) {
+    if errorNumber == ECONNREFUSED || errorNumber == ENOENT {
+      learn(upstream.server) { $0.connectRefused(now: self.now) }
+    }
+    connectFailed(upstream, cause: cause(ofConnectError: errorNumber, at: upstream.server))
+  }
+
+  private func connectFailed(_ upstream: UpstreamConnection, cause: FailureCause) {
     let server = upstream.server
     let exchange = upstream.exchange.flatMap { exchanges.element($0) }
     counters.upstreamConnectFailures &+= 1
-    if errorNumber == ECONNREFUSED || errorNumber == ENOENT { learn(server) { $0.connectRefused(now: self.now) } }
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
     if let exchange, exchange.upstream === upstream {
       exchange.upstream = nil
-      connectFailed(exchange, at: server, cause: cause(ofConnectError: errorNumber, at: server))
+      connectFailed(exchange, at: server, cause: cause)
     }
     use(room, of: server)
   }
@@ -233,10 +264,13 @@ extension Worker {
     guard let upstream = exchange.upstream, upstream.isConnecting else { return }
     let server = upstream.server
     counters.upstreamConnectFailures &+= 1
+    let cause: FailureCause =
+      upstream.isShakingHands
+      ? .tlsTimeout(after: settings.timeouts.connect) : .connectTimeout(after: settings.timeouts.connect)
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
     exchange.upstream = nil
-    connectFailed(exchange, at: server, cause: .connectTimeout(after: settings.timeouts.connect))
+    connectFailed(exchange, at: server, cause: cause)
     use(room, of: server)
   }
 
@@ -254,7 +288,7 @@ extension Worker {
       if !server.record.health.isIll, let since = server.refusesSince {
         patience = .until(since.advanced(by: settings.timeouts.refused))
       }
-    case .unreachable, .connectTimeout:
+    case .unreachable, .connectTimeout, .tlsFailed, .tlsTimeout:
       server.connectFailed(at: now)
       noteOutcome(.connectFailed, at: server)
     case .backlogFull: patience = .forSpan(settings.timeouts.connect)

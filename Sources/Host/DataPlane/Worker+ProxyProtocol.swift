@@ -38,10 +38,11 @@ extension Worker {
       client.awaitsProxyHeader = false
       if let source = header.source {
         client.peer = SocketAddress(source)
-        client.forwarding = forwarding(for: client.peer)
+        client.forwarding = forwarding(for: client.peer, isSecure: client.isSecure)
         client.hostUpstream = nil
         client.namedDestination = header.destination.map { NamedDestination($0) }
       }
+      beginTLSBehindHeader(client)
       guard countConnection(of: client) else { return true }
       expect(.idle, of: client, within: drain == nil ? settings.timeouts.requestHead : drainGrace)
     case .failed(let error):

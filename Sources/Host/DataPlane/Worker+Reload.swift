@@ -43,7 +43,7 @@ extension Worker {
     for server in servers where server.isActive { settle(server) }
     adopt(reload.listeners)
     for client in clients.all {
-      client.forwarding = forwarding(for: client.peer)
+      client.forwarding = forwarding(for: client.peer, isSecure: client.isSecure)
       client.hostUpstream = nil
       if client.phase == .idle, drain == nil, !client.awaitsProxyHeader {
         expect(.idle, of: client, within: settings.timeouts.clientIdle)
@@ -98,6 +98,10 @@ extension Worker {
         known.isActive = true
         known.weight = member.weight
         known.isBackup = member.isBackup
+        let speaksOtherwise = known.tls?.context !== member.tls?.context || known.tls?.name != member.tls?.name
+        known.tls = member.tls
+        // What was opened under other settings of TLS is not what they ask for.
+        if speaksOtherwise { closeIdleConnections(of: known) }
         known.pool.adopt(poolSettings)
         // What is idle was kept under other settings; under a PROXY protocol it would bring requests in nobody's name.
         if !poolSettings.reuses { closeIdleConnections(of: known, because: .reuseOff) }

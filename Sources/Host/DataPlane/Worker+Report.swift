@@ -189,7 +189,7 @@ extension Worker {
 
   // MARK: - Forwarding
 
-  func forwarding(for peer: SocketAddress) -> Forwarding {
+  func forwarding(for peer: SocketAddress, isSecure: Bool) -> Forwarding {
     var written: Forwarding.Fields = []
     if settings.forwarding.xForwarded { written.formUnion([.xForwardedFor, .xForwardedProto, .xForwardedHost]) }
     if settings.forwarding.forwarded { written.formUnion(.forwarded) }
@@ -201,7 +201,8 @@ extension Worker {
       isTrusted = settings.forwarding.trustedPeers.contains { $0.contains(bytes) }
     }
     return Forwarding(
-      clientAddress: peer.isUnix ? [] : Array(peer.host.utf8), clientPort: 0, scheme: scheme, peerIsTrusted: isTrusted,
+      clientAddress: peer.isUnix ? [] : Array(peer.host.utf8), clientPort: 0, scheme: isSecure ? secureScheme : scheme,
+      peerIsTrusted: isTrusted,
       pseudonym: viaName, fields: written, loopMark: loopMark.text)
   }
 

@@ -61,7 +61,8 @@ extension Worker {
       counters.bytesFromClients &+= UInt64(count)
       return true
     case .wouldBlock, .ended: break
-    case .failed: clientBroke(client)
+    case .failed:
+      if let failure = client.transport.tlsFailure { tlsFailed(client, failure) } else { clientBroke(client) }
     }
     return false
   }
@@ -336,7 +337,7 @@ extension Worker {
       upstream.transport.firstError == 0
     else { return false }
     if exchange.hasWaited, clientLeftWhileWaiting(exchange) { return true }
-    let isFirst = upstream.transport.bytesSinceMark == 0
+    let isFirst = !upstream.transport.hasBegunSinceMark
     if isFirst, exchange.record != nil, !mayWriteRequest(exchange, upstream) { return true }
     guard var record = exchange.record.take() else { return false }
     guard !record.isEmpty else {

@@ -447,7 +447,7 @@ extension Worker {
 
   private func endedWithinBody(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) {
     let client = exchange.client
-    if case .untilClose = exchange.responseBody, upstream.transport.sawEnd, upstream.transport.firstError == 0 {
+    if case .untilClose = exchange.responseBody, upstream.transport.hasEndedInOrder {
       // The close is the end of the content.
       if exchange.sendsChunks {
         var outbound = client.outbound.take() ?? buffers.take()

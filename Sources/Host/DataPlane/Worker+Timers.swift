@@ -154,7 +154,7 @@ extension Worker {
     let client = exchange.client
     switch duty {
     case .none: break
-    case .connect: connectTimedOut(exchange)
+    case .connect, .handshake: connectTimedOut(exchange)
     case .waiting: waitEnded(exchange)
     case .sending: serverStalled(exchange)
     case .responseHead: responseHeadTimedOut(exchange)

@@ -139,6 +139,8 @@ final class Worker {
   /// By which the process knows a request that comes back.
   let loopMark: LoopMark
   let scheme = Array("http".utf8)
+  let secureScheme = Array("https".utf8)
+  let ciphertext = CiphertextBuffer()
   var date: [UInt8] = []
   var dateMadeAt = Instant(nanoseconds: 0)
   var notices = NoticeLimiter()
@@ -154,6 +156,8 @@ final class Worker {
     let settings: ListenerSettings
     /// Other workers take connections from it as well.
     let isShared: Bool
+    /// nil: HTTP without TLS.
+    var tls: ListenerContext?
     var isRegistered = false
 
     /// A socket that listens, which closes when nobody holds it any more.
@@ -266,6 +270,11 @@ final class Worker {
     if readiness.contains(.failed) {
       // A RST: nobody reads an answer any more. (A hang-up without it means that both sides have sent their FIN; what the
       // client sent before its own is still to be read.)
+      clientBroke(client)
+      return
+    }
+    if client.transport.firstError != 0 {
+      // What waited to be sent is not taken any more.
       clientBroke(client)
       return
     }

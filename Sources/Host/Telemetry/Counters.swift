@@ -35,6 +35,11 @@ package struct Counters: Equatable, Sendable {
   package var clientTimeouts: UInt64 = 0
   package var malformedRequests: UInt64 = 0
   package var tunnels: UInt64 = 0
+  /// TLS connections of clients that failed, by kind (``TLSFailure/Kind``).
+  package var tlsFailures: [String: UInt64] = [:]
+  package var tlsHandshakesWithServers: UInt64 = 0
+  /// Those among them that went on with an earlier session.
+  package var tlsResumedWithServers: UInt64 = 0
   /// By how.
   package var tunnelsEnded: [String: UInt64] = [:]
   package var bytesFromClients: UInt64 = 0
@@ -98,6 +103,9 @@ package struct Counters: Equatable, Sendable {
     malformedRequests &+= other.malformedRequests
     tunnels &+= other.tunnels
     tunnelsEnded.merge(other.tunnelsEnded, uniquingKeysWith: &+)
+    tlsFailures.merge(other.tlsFailures, uniquingKeysWith: &+)
+    tlsHandshakesWithServers &+= other.tlsHandshakesWithServers
+    tlsResumedWithServers &+= other.tlsResumedWithServers
     bytesFromClients &+= other.bytesFromClients
     bytesToClients &+= other.bytesToClients
     upstreamConnectionsOpened &+= other.upstreamConnectionsOpened

@@ -1,10 +1,11 @@
 import Core
 import Glibc
+import TLS
 
 /// A peer's byte stream: the socket under it, its readiness, how it ended, and which bytes of it went out on the wire.
 ///
 /// It fills a buffer with what the peer sent, and takes a buffer's bytes to send. Only here and in the loop are sockets
-/// called, so that whoever uses a transport does not see what lies between: today nothing.
+/// called, so that whoever uses a transport does not see what lies between: nothing, or TLS (``TLSLayer``).
 ///
 /// Readiness is edge-triggered: events set it, a short count or EAGAIN clears it.
 struct Transport: ~Copyable {
@@ -37,6 +38,12 @@ struct Transport: ~Copyable {
     var retransmissionTimeout: Nanoseconds
   }
 
+  /// What lies between the socket and those who use the transport.
+  enum Layer {
+    case none
+    case tls(TLSLayer)
+  }
+
   /// As the poller knows it. It stays readable when the socket is closed.
   let number: Int32
   private var descriptor: Descriptor?
@@ -56,12 +63,39 @@ struct Transport: ~Copyable {
   private(set) var bytesWritten: UInt64 = 0
   /// The same at the mark: with the SYN, what `tcpi_bytes_acked` shows at most by then.
   private var marked: UInt64 = 0
+  private(set) var layer = Layer.none
 
   init(_ descriptor: consuming Descriptor, isWritable: Bool) {
     number = descriptor.number
     self.descriptor = consume descriptor
     self.isWritable = isWritable
   }
+
+  // MARK: - TLS
+
+  /// From here on the peer speaks TLS.
+  ///
+  /// - Parameter session: it may have been fed what was read already.
+  mutating func beginTLS(_ session: TLSSession, _ scratch: CiphertextBuffer) {
+    layer = .tls(TLSLayer(session, scratch))
+    isReadable = true
+  }
+
+  /// TLS has failed, and the peer is to be told so in the clear.
+  mutating func abandonTLS() { layer = .none }
+
+  /// What TLS has made out with the peer; nil without it.
+  var tls: TLSSession? { if case .tls(let layer) = layer { layer.session } else { nil } }
+
+  /// Why TLS cannot go on; nil while it can.
+  var tlsFailure: TLSFailure? { if case .tls(let layer) = layer { layer.failure } else { nil } }
+
+  /// Whether the peer has said itself that its stream ends here. In the clear its FIN says so; in TLS its close_notify does, and a
+  /// FIN alone can be anybody's.
+  var hasEndedInOrder: Bool { sawEnd && firstError == 0 && tlsFailure == nil }
+
+  /// Ciphertext waits for the kernel to take it.
+  var isSending: Bool { if case .tls(let layer) = layer { layer.session.outputCount > 0 } else { false } }
 
   // MARK: - Its state
 
@@ -70,14 +104,25 @@ struct Transport: ~Copyable {
   /// Nothing will be read any more.
   var isOver: Bool { sawEnd || firstError != 0 }
 
-  /// Bytes since the mark that the kernel took.
-  var bytesSinceMark: UInt64 { bytesWritten &- marked }
+  /// Bytes since the mark that the kernel took; none while those that it took are of no use to anybody.
+  var bytesSinceMark: UInt64 {
+    if case .tls(let layer) = layer {
+      guard layer.plaintextSinceMark > 0, bytesWritten >= layer.firstRecordEnd else { return 0 }
+    }
+    return bytesWritten &- marked
+  }
+
+  /// Whether anything of the message was handed over, be it that none of it is on the wire yet.
+  var hasBegunSinceMark: Bool {
+    if case .tls(let layer) = layer { layer.plaintextSinceMark > 0 } else { bytesWritten != marked }
+  }
 
   /// Takes note of what the poller tells.
   mutating func noteReadiness(_ readiness: Readiness) {
     if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangUp, .failed]) { isReadable = true }
     if !readiness.isDisjoint(with: [.peerClosed, .hangUp, .failed]) { peerClosed = true }
     if readiness.contains(.writable) { isWritable = true }
+    if case .tls(let layer) = layer, readiness.contains(.writable) { flush(layer) }
   }
 
   /// The peer has closed, as a look at the socket showed before the poller told.
@@ -91,10 +136,19 @@ struct Transport: ~Copyable {
     if firstError == 0 { firstError = code }
   }
 
+  /// The stream has ended; that is evidence only while no error was reported before it.
+  mutating func noteEnd() {
+    if firstError == 0 { sawEnd = true }
+    isReadable = false
+  }
+
+  mutating func noteWritten(_ count: Int) { bytesWritten &+= UInt64(count) }
+
   // MARK: - Reading and writing
 
   /// Reads into the writable part of `buffer`, which must not be full. Whoever reads beyond the end is told of it again.
   mutating func receive(into buffer: inout ByteBuffer) -> Received {
+    if case .tls(let layer) = layer { return receivePlaintext(into: &buffer, layer) }
     let room = buffer.writableCount
     switch Socket.receive(number, into: &buffer) {
     case .bytes(let count):
@@ -105,9 +159,7 @@ struct Transport: ~Copyable {
       isReadable = false
       return .wouldBlock
     case .endOfStream:
-      // The end of the stream is evidence only while no error was reported before it.
-      if firstError == 0 { sawEnd = true }
-      isReadable = false
+      noteEnd()
       return .ended
     case .failed(let code):
       noteError(code)
@@ -118,9 +170,10 @@ struct Transport: ~Copyable {
 
   /// Sends `bytes`, as many as go now.
   mutating func send(_ bytes: RawSpan) -> Sent {
+    if case .tls(let layer) = layer { return sendPlaintext(bytes, layer) }
     switch Socket.send(number, bytes) {
     case .bytes(let count):
-      bytesWritten &+= UInt64(count)
+      noteWritten(count)
       if count < bytes.byteCount { isWritable = false }
       return .bytes(count)
     case .wouldBlock, .endOfStream:
@@ -135,6 +188,7 @@ struct Transport: ~Copyable {
 
   /// Looks whether something waits to be read, without taking it.
   mutating func glance() -> Glance {
+    if case .tls(let layer) = layer { return glanceAtPlaintext(layer) }
     let glance = Socket.glance(number)
     if glance == .quiet { isReadable = false }
     return glance
@@ -146,7 +200,14 @@ struct Transport: ~Copyable {
   // MARK: - Evidence
 
   /// A message begins: what is written from here on is its own.
-  mutating func mark() { marked = bytesWritten }
+  mutating func mark() {
+    marked = bytesWritten
+    if case .tls(let layer) = layer {
+      // What still waits belongs to what was before.
+      marked &+= UInt64(layer.session.outputCount)
+      layer.plaintextSinceMark = 0
+    }
+  }
 
   /// Reads the outcome of a connect, or an error that no call has reported yet.
   mutating func takeError() -> Int32 {
@@ -187,11 +248,25 @@ struct Transport: ~Copyable {
   // MARK: - Ending
 
   /// Says that nothing more will be sent; what the peer still sends can be read.
-  mutating func endWriting() { Socket.shutdownWriting(number) }
+  mutating func endWriting() {
+    guard case .tls(let layer) = layer else { return Socket.shutdownWriting(number) }
+    layer.session.closeNotify()
+    layer.endsWhenSent = true
+    flush(layer)
+  }
 
   /// Closing will tell the peer that the stream did not end in order: a RST, and what was not sent is dropped.
-  func breakOnClose() { Socket.abortOnClose(number) }
+  func breakOnClose() {
+    if case .tls(let layer) = layer { layer.isBroken = true }
+    Socket.abortOnClose(number)
+  }
 
   /// Closes the socket. Safe to call again.
-  mutating func close() { descriptor = nil }
+  mutating func close() {
+    if case .tls(let layer) = layer, !isClosed, !layer.isBroken, firstError == 0 {
+      layer.session.closeNotify()
+      flush(layer)
+    }
+    descriptor = nil
+  }
 }

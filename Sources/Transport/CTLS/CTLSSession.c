@@ -451,6 +451,25 @@ void photofinish_tls_consume_output(photofinish_tls_session *session, size_t cou
   session->output_start = session->output_end = session->output_capacity = 0;
 }
 
+photofinish_tls_status photofinish_tls_peek(photofinish_tls_session *session) {
+  if (session->failure) return PHOTOFINISH_TLS_FAILED;
+  if (session->is_notified) return PHOTOFINISH_TLS_NOTIFIED;
+  if (!SSL_is_init_finished(session->ssl)) {
+    photofinish_tls_status status = photofinish_tls_handshake(session);
+    if (status != PHOTOFINISH_TLS_DONE) return status;
+  }
+  if (session->input_start == session->input_end && SSL_pending(session->ssl) == 0) {
+    return session->has_ended ? fail(session, PHOTOFINISH_TLS_FAILURE_TRUNCATED) : PHOTOFINISH_TLS_WAIT;
+  }
+  char byte;
+  size_t step = 0;
+  ERR_clear_error();
+  int result = SSL_peek_ex(session->ssl, &byte, 1, &step);
+  photofinish_tls_status status = result == 1 ? PHOTOFINISH_TLS_DONE : judged(session, result);
+  release_input(session);
+  return status;
+}
+
 int photofinish_tls_has_plaintext(const photofinish_tls_session *session) {
   if (session->failure || session->is_notified) return 0;
   if (SSL_pending(session->ssl) > 0) return 1;

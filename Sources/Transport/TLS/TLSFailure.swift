@@ -58,6 +58,13 @@ package struct TLSFailure: Error, Hashable, Sendable {
 }
 
 extension TLSFailure {
+  /// The connection under TLS broke within the handshake.
+  ///
+  /// - Parameter isServer: whether the failed side is the server, so that the peer is a client.
+  package static func brokenInHandshake(isServer: Bool) -> TLSFailure {
+    TLSFailure(kind: .closedInHandshake, text: "", alertSent: -1, alertReceived: -1, isServer: isServer)
+  }
+
   init(kind: Kind, text: String, alertSent: Int32, alertReceived: Int32, isServer: Bool) {
     self.kind = kind
     self.alertSent = alertSent < 0 ? nil : UInt8(truncatingIfNeeded: alertSent)

@@ -118,6 +118,12 @@ package final class TLSSession {
     return count > 0 ? .bytes(count) : step(status, 0)
   }
 
+  /// Reads what is no plaintext, as tickets and key updates are, and looks whether plaintext is behind it: then `.bytes(1)`.
+  package func peek() -> TLSStep {
+    // Safe: the session lives.
+    step(unsafe photofinish_tls_peek(session), 1)
+  }
+
   /// Encrypts whole records into the output, each of at most 16 KiB; takes as much as keeps the output within ``outputBound``.
   package func write(_ plaintext: RawSpan) -> TLSStep {
     var taken = 0

@@ -121,7 +121,11 @@ struct SettingsFileTests {
     #expect(try keys("listen") == count(ListenerSettings(.tcp(host: "", port: 0))))
     // The name of an upstream is the key above it.
     #expect(try keys("upstreams") == count(UpstreamSettings()) - 1)
-    #expect(try keys("upstreams", "servers") == count(ServerSettings(origin: .unix(path: "/"))))
+    // The scheme of a URL says whether TLS is spoken.
+    #expect(try keys("upstreams", "servers") == count(ServerSettings(origin: .unix(path: "/"))) - 1)
+    #expect(try keys("upstreams", "tls") == count(UpstreamTLS()))
+    // Who issues the certificates of clients has a key of its own.
+    #expect(try keys("listen", "tls") == count(ListenerTLS()) + 1)
     #expect(try keys("upstreams", "pool") == count(UpstreamSettings.PoolLimits()))
     #expect(try keys("upstreams", "replay") == count(UpstreamSettings.ReplaySettings()))
     #expect(try keys("upstreams", "retry") == count(RetrySettings()))

@@ -13,7 +13,7 @@ enum SettingsSchema {
       keys: [
         SettingsKey(
           "listen", \.settings.listeners, listenerForm.list(), example: "\":8080\"", isLive: true,
-          "Where clients come in: `host:port`, `:port` for all addresses, `[v6]:port`, `unix:/path`, or `systemd:NAME` for a socket that the service manager opened. A map has `address` and `proxy-protocol`."
+          "Where clients come in: `host:port`, `:port` for all addresses, `[v6]:port`, `unix:/path`, or `systemd:NAME` for a socket that the service manager opened. A map has `address`, `proxy-protocol` and `tls`."
         ),
         SettingsKey(
           "behind", \.settings.behind, behindForm, example: "aws-alb",
@@ -66,7 +66,7 @@ enum SettingsSchema {
         "backend": "did you mean 'upstreams'?", "frontend": "did you mean 'listen' and 'routes'?",
         "entrypoints": "did you mean 'listen'?", "worker_processes": "did you mean 'threads'?",
         "log": "did you mean 'logs'?", "access_log": "did you mean 'logs' with 'access'?",
-        "tls": "TLS is not spoken yet; let something before this proxy end it",
+        "tls": "'tls' is a key of a listener or of an upstream",
         "pool": "'pool' is a key of an upstream",
         "server_name": "did you mean 'routes' with 'hosts'?",
         "return": "did you mean 'routes' with 'redirect' or 'respond'?",
@@ -91,6 +91,7 @@ enum SettingsSchema {
     struct Draft {
       var address: ListenAddress?
       var proxyProtocol = ListenerSettings.ProxyProtocolIn.off
+      var tls: ListenerTLS?
     }
     let section = SettingsSection<Draft>(
       title: "a listener",
@@ -100,6 +101,7 @@ enum SettingsSchema {
           "proxy-protocol", \.proxyProtocol, proxyProtocolForm,
           "Each connection begins with a PROXY protocol header of version 1 or 2: from these addresses, or `on` for from whoever connects."
         ),
+        SettingsKey("tls", \.tls, TLSSchema.listenerForm, "TLS to the clients that connect here (the page tls.md)."),
       ])
     return SettingsForm(
       description: "an address, for instance 127.0.0.1:8080 or :8080", kind: "address, or map",
@@ -116,11 +118,13 @@ enum SettingsSchema {
         }
         var listener = ListenerSettings(address)
         listener.proxyProtocol = draft.proxyProtocol
+        listener.tls = draft.tls
         return listener
       },
       show: { listener in
-        if listener.proxyProtocol == .off { return address.show(listener.address) }
-        return section.show(Draft(address: listener.address, proxyProtocol: listener.proxyProtocol))
+        if listener.proxyProtocol == .off, listener.tls == nil { return address.show(listener.address) }
+        return section.show(
+          Draft(address: listener.address, proxyProtocol: listener.proxyProtocol, tls: listener.tls))
       },
       keys: section.describe(Draft()))
   }

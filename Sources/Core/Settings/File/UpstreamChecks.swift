@@ -3,6 +3,7 @@ enum UpstreamChecks {
   static func check(_ upstream: UpstreamSettings, _ settings: ProxySettings, _ reader: inout SettingsReader) {
     let subject = "upstreams.\(upstream.name)"
     checkServers(upstream, settings, subject, &reader)
+    checkTLS(upstream, subject, &reader)
     checkPool(upstream, subject, &reader)
     checkHealth(upstream, subject, &reader)
     checkRetry(upstream.retry, "\(subject).retry", &reader)
@@ -42,6 +43,25 @@ enum UpstreamChecks {
       reader.report(of: list, "all weights are 0, so no server gets requests", fix: "give one a weight")
     } else if upstream.servers.allSatisfy(\.isBackup) {
       reader.warn(of: list, "all servers are backups", fix: "leave 'backup' out of those that are to be asked first")
+    }
+  }
+
+  private static func checkTLS(_ upstream: UpstreamSettings, _ subject: String, _ reader: inout SettingsReader) {
+    let tls = upstream.tls
+    if tls != UpstreamTLS(), !upstream.servers.isEmpty, !upstream.servers.contains(where: \.isTLS) {
+      reader.report(
+        of: "\(subject).tls", "has no effect: no server is one of https://", fix: "write https:// before its host")
+    }
+    if !tls.isVerified {
+      reader.warn(
+        of: "\(subject).tls.verify", "anybody between the proxy and a server can read and change everything",
+        fix: "name the server's certificate, or its issuer, with 'ca'")
+      if tls.authorities != nil {
+        reader.report(of: "\(subject).tls.ca", "has no effect: nothing is verified", fix: "leave 'verify' out")
+      }
+    }
+    if tls.protocols.isEmpty {
+      reader.report(of: "\(subject).tls.alpn", "is empty", fix: "leave it out, or name http/1.1")
     }
   }
 

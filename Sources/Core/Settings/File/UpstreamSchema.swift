@@ -6,7 +6,7 @@ enum UpstreamSchema {
       keys: [
         SettingsKey(
           "servers", \.servers, serverForm.list(), example: "[http://127.0.0.1:3000]", isLive: true,
-          "Its servers: `http://host:port` or `unix:/path`, or maps with `url`, `weight` and `backup`. A name stands for all its addresses."
+          "Its servers: `http://host:port`, `https://host:port` for TLS, or `unix:/path`, or maps with `url`, `weight` and `backup`. A name stands for all its addresses."
         ),
         SettingsKey(
           "keeps-idle", \.keepsIdle, keepsIdleForm, example: "nginx",
@@ -41,6 +41,7 @@ enum UpstreamSchema {
         SettingsKey(
           "proxy-protocol", \.proxyProtocol, .choice([("off", .off), ("v1", .version1), ("v2", .version2)]),
           "Begin each connection with a PROXY protocol header. Such a connection serves one client only."),
+        SettingsKey("tls", \.tls, TLSSchema.upstreamForm, "TLS to its servers, those of `https://` (the page tls.md)."),
         SettingsKey(
           "host", \.host, hostForm,
           "What is sent as Host: `preserve` for what the client asked for, `server` for the name of the first server, or a name."
@@ -62,49 +63,51 @@ enum UpstreamSchema {
   // MARK: - Servers
 
   static var serverForm: SettingsForm<ServerSettings> {
-    let origin = originForm
+    let url = urlForm
     return SettingsForm(
       description: "a server, for instance http://127.0.0.1:3000", kind: "server",
       read: { node, _, reader in
         guard case .map = node.content else {
-          return origin.read(node, nil, &reader).map { ServerSettings(origin: $0) }
+          return url.read(node, nil, &reader)
         }
         var draft = ServerDraft()
         let before = reader.errorCount
         serverSection.read(node, into: &draft, &reader)
-        guard let origin = draft.origin else {
+        guard var server = draft.url else {
           if reader.errorCount == before {
             reader.report("has no 'url'", fix: "add one, for instance url: http://127.0.0.1:3000")
           }
           return nil
         }
-        return ServerSettings(origin: origin, weight: draft.weight, isBackup: draft.isBackup)
+        server.weight = draft.weight
+        server.isBackup = draft.isBackup
+        return server
       },
       show: { server in
-        guard server.weight != 1 || server.isBackup else { return origin.show(server.origin) }
+        guard server.weight != 1 || server.isBackup else { return url.show(server) }
         return serverSection.show(
-          ServerDraft(origin: server.origin, weight: server.weight, isBackup: server.isBackup))
+          ServerDraft(url: server, weight: server.weight, isBackup: server.isBackup))
       },
       keys: serverSection.describe(ServerDraft()))
   }
 
   struct ServerDraft {
-    var origin: OriginAddress?
+    var url: ServerSettings?
     var weight: UInt32 = 1
     var isBackup = false
   }
 
-  static var originForm: SettingsForm<OriginAddress> {
+  private static var urlForm: SettingsForm<ServerSettings> {
     .scalar(
-      "a server, for instance http://127.0.0.1:3000", kind: "server", parse: OriginAddress.init(parsing:),
-      show: \.text)
+      "a server, for instance http://127.0.0.1:3000", kind: "server", parse: ServerSettings.init(parsing:),
+      show: \.url)
   }
 
   private static var serverSection: SettingsSection<ServerDraft> {
     SettingsSection(
       title: "a server",
       keys: [
-        SettingsKey("url", \.origin, originForm.optional(), "`http://host:port` or `unix:/path`."),
+        SettingsKey("url", \.url, urlForm.optional(), "`http://host:port`, `https://host:port` or `unix:/path`."),
         SettingsKey(
           "weight", \.weight, .count(0...1_000_000),
           "Its share of the requests beside the other servers; 0: none, it is drained."),

@@ -171,6 +171,8 @@ int photofinish_tls_is_established(const photofinish_tls_session *_Nonnull sessi
 /// PHOTOFINISH_TLS_DONE when the target is full.
 photofinish_tls_status photofinish_tls_read(
   photofinish_tls_session *_Nonnull session, void *_Nullable target, size_t count, size_t *_Nonnull filled);
+/// Reads what is no plaintext (tickets, key updates, alerts) and stops before plaintext, which stays: PHOTOFINISH_TLS_DONE.
+photofinish_tls_status photofinish_tls_peek(photofinish_tls_session *_Nonnull session);
 /// Takes plaintext as whole records, as long as the output stays within `bound`.
 photofinish_tls_status photofinish_tls_write(
   photofinish_tls_session *_Nonnull session, const void *_Nullable bytes, size_t count, size_t bound,
