@@ -47,6 +47,7 @@ extension ServeCommand {
         logs.adopt(writer)
         if settings.logs.level != before.logs.level { logs.level.level = settings.logs.level.logLevel }
         if settings.control != before.control { notes.append("control: is taken up at the next start or upgrade") }
+        if settings.admin != before.admin { notes.append("admin: is taken up at the next start or upgrade") }
         for note in notes { log.notice("\(note)") }
         log.info("\(settingsFile) is taken over")
         return ReloadOutcome(

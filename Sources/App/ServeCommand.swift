@@ -26,7 +26,7 @@ struct ServeCommand: ParsableCommand {
         TERM, INT   stop accepting, finish what is under way; a second one: exit at once
         HUP         read the settings file anew; one that is not valid is refused, and the old settings stay
         USR1        open the access log file anew (after a rotation)
-        USR2        write pools, idle windows and counters to the log
+        USR2        write pools, idle windows and metrics to the log
 
       With --control the commands 'status', 'reload', 'drain', 'log-level' and 'upgrade' reach it (docs/manual/operating.md).
 

@@ -219,7 +219,18 @@ enum ServeOptions {
         valueName: "path"))
     var takeOver: String?
 
+    @Option(
+      help: ArgumentHelp(
+        "Show metrics and status over HTTP here: 127.0.0.1:9180 or unix:/path. (default: off)", valueName: "address"),
+      transform: { try parsed($0, ListenAddress.init(parsing:)) })
+    var admin: ListenAddress?
+
     func apply(to settings: inout ProxySettings) {
+      if let admin {
+        var merged = settings.admin ?? AdminSettings(admin)
+        merged.address = admin
+        settings.admin = merged
+      }
       if let control { settings.control = control }
       if settings.control == nil, let takeOver { settings.control = takeOver }
     }

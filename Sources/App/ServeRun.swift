@@ -21,6 +21,7 @@ final class ServeRun {
   private let successor = Successor()
   private var started: (proxy: Proxy, control: ProxyControl)?
   private var server: ControlServer?
+  private var admin: AdminServer?
   private var notifier: ServiceNotifier?
   private var isEnding = false
 
@@ -65,6 +66,15 @@ final class ServeRun {
         server = try ControlServer(path: path, replacing: isPredecessors) {
           control.answer($0, in: $1)
         }
+      } catch {
+        throw CannotStart(description: error.description)
+      }
+    }
+    if let wanted = settings.admin {
+      do throws(AdminServer.StartError) {
+        let admin = try AdminServer(wanted, replacing: predecessor != nil, control: control)
+        self.admin = admin
+        log.notice("the admin endpoint is at \(admin.address.isUnix ? "" : "http://")\(admin.address)")
       } catch {
         throw CannotStart(description: error.description)
       }
@@ -150,7 +160,7 @@ final class ServeRun {
     watchSignals()
     while true {
       switch events.next() {
-      case .signal(.report): logs.errors.write((proxy.dump() + control.history.lines()).joined(separator: "\n"))
+      case .signal(.report): report()
       case .signal(.reopenLogs): logs.reopen()
       case .signal(.reload):
         let outcome = reload()
@@ -161,9 +171,18 @@ final class ServeRun {
       case .signal(.terminate): drain()
       case .reload(let answer): answer.give(reload())
       case .drain(let answer): answer.give(drain())
-      case .replaced: end()
+      case .replaced:
+        // What is asked here from now on is for the other process.
+        admin?.stop()
+        end()
       }
     }
+  }
+
+  /// Prose in comments, so that the whole is what Prometheus reads.
+  private func report() {
+    let metrics = String(decoding: control.metrics(.prometheus), as: UTF8.self)
+    logs.errors.write(proxy.dump().map { "# \($0)\n" }.joined() + metrics.dropLast())
   }
 
   /// A second signal to terminate ends the process wherever it is, also when something above takes its time.

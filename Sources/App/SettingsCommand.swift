@@ -28,21 +28,25 @@ struct SettingsCommand: ParsableCommand {
   @Flag(help: "Print all keys, in Markdown.")
   var reference = false
 
+  @Flag(help: "Print all metrics, in Markdown.")
+  var metrics = false
+
   @Option(
     help: ArgumentHelp("Print the settings of this file with all defaults; - for standard input.", valueName: "file"))
   var show: String?
 
   func validate() throws {
-    let count = [example, reference, show != nil].count { $0 }
+    let count = [example, reference, metrics, show != nil].count { $0 }
     guard count == 1 else {
       throw ValidationError(
-        "name \(count == 0 ? "one" : "only one") of --example, --reference and --show FILE")
+        "name \(count == 0 ? "one" : "only one") of --example, --reference, --metrics and --show FILE")
     }
   }
 
   func run() throws {
     if example { Terminal.write(SettingsExample.text) }
     if reference { Terminal.write(SettingsReference.text) }
+    if metrics { Terminal.write(MetricsReference.text) }
     guard let show else { return }
     let bytes: [UInt8]
     switch SettingsFile.bytes(show) {

@@ -20,6 +20,8 @@ package struct ProxySettings: Sendable, Hashable {
   package var resolver = ResolverSettings()
   /// The path of the control socket; nil: none.
   package var control: String?
+  /// The admin endpoint; nil: none.
+  package var admin: AdminSettings?
   /// Bytes of ``control``: what the kernel takes for a socket, less what a name beside it needs.
   package static let longestControlPath = ListenAddress.longestSocketPath - 11
 

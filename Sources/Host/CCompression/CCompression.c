@@ -109,3 +109,20 @@ photofinish_unpack_status photofinish_unpack(photofinish_unpacker *unpacker, con
 }
 
 int photofinish_unpacker_is_between(const photofinish_unpacker *unpacker) { return unpacker->is_between; }
+
+size_t photofinish_pack_gzip(const uint8_t *source, size_t source_count, uint8_t *target, size_t target_count) {
+  if (source_count > UINT32_MAX || target_count > UINT32_MAX) return 0;
+  z_stream stream;
+  memset(&stream, 0, sizeof stream);
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return 0;
+  stream.next_in = (Bytef *)source;
+  stream.avail_in = (uInt)source_count;
+  stream.next_out = target;
+  stream.avail_out = (uInt)target_count;
+  int status = deflate(&stream, Z_FINISH);
+  size_t used = stream.total_out;
+  deflateEnd(&stream);
+  return status == Z_STREAM_END ? used : 0;
+}
+
+size_t photofinish_pack_bound(size_t source_count) { return source_count + source_count / 1000 + 128; }

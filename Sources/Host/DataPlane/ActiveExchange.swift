@@ -397,6 +397,8 @@ final class ExchangeNotes {
   var bodyRate: BodyRateMeter?
   /// Why the proxy had to answer itself.
   var failure: Failure?
+  /// The close that an attempt met.
+  var race: MetRace?
 }
 
 extension ActiveExchange {
@@ -457,6 +459,11 @@ extension ActiveExchange {
   var failure: Failure? {
     get { notes?.failure }
     set { if notes != nil || newValue != nil { writableNotes.failure = newValue } }
+  }
+
+  var race: MetRace? {
+    get { notes?.race }
+    set { if notes != nil || newValue != nil { writableNotes.race = newValue } }
   }
 
   var acceptedForms: AcceptedForms {

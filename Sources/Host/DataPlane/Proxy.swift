@@ -178,8 +178,16 @@ package final class Proxy: Sendable {
   /// What all workers have counted and hold, collected within `patience`; a worker that is too busy is left out.
   package func report(atMost patience: Nanoseconds = .seconds(2)) -> [WorkerReport] {
     let collected = Collected()
-    for mailbox in mailboxes { mailbox.post(.report { report in collected.add(report) }) }
-    let deadline = MonotonicClock.now.advanced(by: patience)
+    let asked = MonotonicClock.now
+    for mailbox in mailboxes {
+      mailbox.post(
+        .report { report in
+          var report = report
+          report.lag = MonotonicClock.now.since(asked)
+          collected.add(report)
+        })
+    }
+    let deadline = asked.advanced(by: patience)
     while collected.reports.count < mailboxes.count, MonotonicClock.now < deadline { usleep(500) }
     return collected.reports.sorted { $0.index < $1.index }
   }
@@ -190,7 +198,13 @@ package final class Proxy: Sendable {
     func add(_ report: WorkerReport) { held.withLock { $0.append(report) } }
   }
 
-  /// The pools and counters in lines, for people.
+  /// What the event loops tell of races and failures.
+  package var incidents: IncidentHub { load.incidents }
+
+  /// Lines of the access log that could not be written; nil where there is none.
+  package var accessLinesLost: UInt64? { logLines.withLock(\.lost) }
+
+  /// The pools in lines, for people.
   package func dump() -> [String] {
     let reports = report()
     var lines: [String] = []
@@ -206,11 +220,7 @@ package final class Proxy: Sendable {
     for pool in reports.first?.pools ?? [] {
       lines.append("server \(pool.server): \(pool.window.sentence(at: MonotonicClock.now))")
       lines.append("server \(pool.server): \(pool.health.sentence)")
-      lines += pool.health.lines(of: pool.server)
     }
-    var sum = Counters()
-    for report in reports { sum.add(report.counters) }
-    let lost = logLines.withLock(\.lost).map { ["photofinish_access_log_lines_lost_total \($0)"] } ?? []
-    return names.dump() + lines + sum.lines() + lost
+    return names.dump() + lines
   }
 }

@@ -9,6 +9,7 @@ final class Route {
   }
 
   let name: String
+  var tally = RouteTally()
   let action: Action
   /// Where requests go; nil for a route that answers itself.
   let upstream: Upstream?

@@ -19,6 +19,7 @@ final class Server {
   /// What keeps a client with it, as a field line; empty where the upstream has no such cookie.
   var stickyLine: [UInt8] = []
   var pool: Pool
+  var counts = ServerCounts()
   /// By the slot of their ``ConnectionID``.
   var connections: [UpstreamConnection?] = []
   /// Connections that clients keep for themselves between two requests; the pool counts them as leased.

@@ -10,6 +10,7 @@ final class SharedLoad: Sendable {
   private let cutExchanges = Atomic<Int>(0)
   private let cutTunnels = Atomic<Int>(0)
   private let rates = Mutex<ClientRates?>(nil)
+  let incidents = IncidentHub()
 
   static let shardCount = 16
 

@@ -70,6 +70,7 @@ extension Worker {
       // Nothing is sent again, and no connection opened, for a client that has gone.
       if clientLeftWhileWaiting(exchange) { return }
       counters.replays[verdict.label, default: 0] &+= 1
+      exchange.server?.counts.replays[verdict.label, default: 0] &+= 1
       exchange.record?.rewind()
       exchange.hasWaited = true
       exchange.responseBody = .awaitingHead
@@ -110,10 +111,15 @@ extension Worker {
       if let reason = failure.notReplayed { counters.notReplayed[reason.label, default: 0] &+= 1 }
     }
     counters.attemptsEndedByVerdict[verdict.label, default: 0] &+= 1
+    upstream.server.counts.attemptsFailed[verdict.label, default: 0] &+= 1
     let how = observation.error == .connectionReset ? "reset" : observation.reading == .endOfFile ? "fin" : "error"
     let state = exchange.headAt == nil ? "active-before-head" : "active-in-body"
     let wasSilent = exchange.machine.lastEndWasSilent
-    if wasSilent { countClose("forgotten") } else { counters.closedByServer["\(state)-\(how)", default: 0] &+= 1 }
+    if wasSilent {
+      countClose("forgotten", of: upstream.server)
+    } else {
+      countRemoteClose("\(state)-\(how)", of: upstream.server)
+    }
     if exchange.headAt == nil { noteFailedAttempt(exchange, at: upstream.server) }
     guard let facts = exchange.facts, facts.isReused else { return }
     switch end {
@@ -121,6 +127,7 @@ extension Worker {
     case .replayAfresh, .fail: break
     }
     let metClose = exchange.machine.lastEndWasRace
+    tallyRace(exchange, upstream, observation, facts, verdict)
     let closeAge = facts.idleAge + now.since(exchange.leasedAt)
     learn(upstream.server) {
       $0.raceLost(
@@ -160,7 +167,7 @@ extension Worker {
     let observation = observe(upstream)
     let end = exchange.machine.timedOut(cause, waited: now.since(exchange.sentAt), observation: observation)
     if exchange.machine.lastEndWasSilent, let facts = exchange.facts { learnOfSilence(client, upstream, facts) }
-    counters.closedByProxy["timeout", default: 0] &+= 1
+    countClose("timeout", of: upstream.server)
     noteLateness(exchange, cause, at: upstream.server)
     follow(end, for: exchange)
   }
@@ -230,7 +237,7 @@ extension Worker {
         use(room, of: server)
       }
     case .leased, .judging:
-      counters.closedByProxy["client-left", default: 0] &+= 1
+      if let server = exchange.upstream?.server { countClose("client-left", of: server) }
       returnLease(exchange, reusable: false)
     }
     exchange.stage = .none

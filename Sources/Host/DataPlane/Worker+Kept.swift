@@ -67,7 +67,7 @@ extension Worker {
   /// Closes the connection that a client keeps.
   func releaseKept(_ client: ClientConnection, _ reason: String) {
     guard let upstream = client.kept else { return }
-    countClose(reason)
+    countClose(reason, of: upstream.server)
     closeKept(by: client, upstream)
   }
 

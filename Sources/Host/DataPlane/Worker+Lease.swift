@@ -142,7 +142,7 @@ extension Worker {
       if let upstream = server.connection(id) {
         connectFailed(upstream, errorNumber: error.code)
       } else {
-        counters.upstreamConnectFailures &+= 1
+        countConnectFailure(at: server)
         if error.code == ECONNREFUSED || error.code == ENOENT { learn(server) { $0.connectRefused(now: self.now) } }
         let room = server.pool.connectFailed(id, now: now)
         if let exchange { connectFailed(exchange, at: server, cause: cause(ofConnectError: error.code, at: server)) }
@@ -166,7 +166,7 @@ extension Worker {
     for server in servers {
       for case .some(let upstream) in server.connections where server.pool.isIdle(upstream.id) {
         let room = server.pool.connectionClosed(upstream.id, now: now)
-        countClose("descriptor-limit")
+        countClose("descriptor-limit", of: server)
         discard(upstream)
         // Not at once: the descriptor is for the connect that asked for it.
         if case .connect(let id, let exchange) = room { rooms.append((id, exchange, server)) }
@@ -217,6 +217,7 @@ extension Worker {
     upstream.transport.isWritable = true
     upstream.openedAt = now
     counters.upstreamConnectionsOpened &+= 1
+    server.counts.opened &+= 1
     server.connectSucceeded()
     if let exchange = upstream.exchange.flatMap({ exchanges.element($0) }), exchange.upstream === upstream {
       exchange.upstream = nil
@@ -235,7 +236,7 @@ extension Worker {
       if let victim { close(victim, of: server, because: .maximumIdleConnections) }
       becameIdle(upstream)
     case .close:
-      countClose("unused")
+      countClose("unused", of: server)
       discard(upstream)
     }
   }
@@ -250,7 +251,7 @@ extension Worker {
   private func connectFailed(_ upstream: UpstreamConnection, cause: FailureCause) {
     let server = upstream.server
     let exchange = upstream.exchange.flatMap { exchanges.element($0) }
-    counters.upstreamConnectFailures &+= 1
+    countConnectFailure(at: server)
     let room = server.pool.connectFailed(upstream.id, now: now)
     discard(upstream)
     if let exchange, exchange.upstream === upstream {
@@ -263,7 +264,7 @@ extension Worker {
   func connectTimedOut(_ exchange: ActiveExchange) {
     guard let upstream = exchange.upstream, upstream.isConnecting else { return }
     let server = upstream.server
-    counters.upstreamConnectFailures &+= 1
+    countConnectFailure(at: server)
     let cause: FailureCause =
       upstream.isShakingHands
       ? .tlsTimeout(after: settings.timeouts.connect) : .connectTimeout(after: settings.timeouts.connect)
@@ -359,7 +360,7 @@ extension Worker {
     var reusable =
       wanted && !upstream.isPrivate && !(upstream.isNamed && server.upstream.settings.proxyProtocol == .off)
     if reusable, server.record.isDoubted(at: now) {
-      countClose("answers-doubted")
+      countClose("answers-doubted", of: server)
       reusable = false
     }
     exchange.upstream = nil
@@ -382,7 +383,7 @@ extension Worker {
       }
       take(next, for: waiting, at: server)
     case .close(let reason, let room):
-      if reusable { countClose(reason.name) }
+      if reusable { countClose(reason.name, of: server) }
       discard(upstream)
       use(room, of: server)
     }
@@ -444,7 +445,7 @@ extension Worker {
       noteFault("the pool of \(server.record.name) closes a connection that is not there")
       return
     }
-    countClose(reason.name)
+    countClose(reason.name, of: server)
     discard(upstream)
   }
 
@@ -458,8 +459,20 @@ extension Worker {
     upstream.closeSocket()
   }
 
-  func countClose(_ reason: String) {
+  func countClose(_ reason: String, of server: Server) {
     counters.closedByProxy[reason, default: 0] &+= 1
+    server.counts.closedByProxy[reason, default: 0] &+= 1
+  }
+
+  private func countConnectFailure(at server: Server) {
+    counters.upstreamConnectFailures &+= 1
+    server.counts.connectFailures &+= 1
+  }
+
+  /// The same for closes by the server.
+  func countRemoteClose(_ how: String, of server: Server) {
+    counters.closedByServer[how, default: 0] &+= 1
+    server.counts.closedByServer[how, default: 0] &+= 1
   }
 
   // MARK: - Idle connections
@@ -468,7 +481,7 @@ extension Worker {
     // It was being opened when its server left: nobody will come for it.
     guard upstream.server.isActive else {
       let room = upstream.server.pool.connectionClosed(upstream.id, now: now)
-      countClose(Pool.CloseReason.draining.name)
+      countClose(Pool.CloseReason.draining.name, of: upstream.server)
       discard(upstream)
       use(room, of: upstream.server)
       return
@@ -507,18 +520,18 @@ extension Worker {
     switch glance {
     case .quiet: return
     case .bytes:
-      counters.closedByServer["idle-unasked-bytes", default: 0] &+= 1
+      countRemoteClose("idle-unasked-bytes", of: upstream.server)
       how = .fin
     case .endOfStream:
-      counters.closedByServer["idle-fin", default: 0] &+= 1
+      countRemoteClose("idle-fin", of: upstream.server)
       how = .fin
     case .failed:
-      counters.closedByServer["idle-reset", default: 0] &+= 1
+      countRemoteClose("idle-reset", of: upstream.server)
       how = .reset
     }
     // Bytes that nobody asked for say nothing about an idle timeout, unless the end of the stream is behind them.
     if case .bytes = glance, !upstream.transport.peerClosed { return }
-    counters.idleAgeAtRemoteClose.record(facts.idleAge)
+    upstream.server.counts.idleAtClose.record(facts.idleAge)
     let roundTripTime = upstream.transport.path?.roundTripTime ?? .zero
     learn(upstream.server) {
       $0.idleClosed(
@@ -611,7 +624,7 @@ extension Worker {
   func closeIdleConnections(of server: Server, because reason: Pool.CloseReason = .draining) {
     for case .some(let upstream) in server.connections where server.pool.isIdle(upstream.id) {
       let room = server.pool.connectionClosed(upstream.id, now: now)
-      countClose(reason.name)
+      countClose(reason.name, of: server)
       discard(upstream)
       use(room, of: server)
     }

@@ -52,6 +52,7 @@ extension Worker {
   }
 
   func makeRoutes() {
+    let known = [defaultRoute] + routes
     defaultRoute = Route(to: upstreams[0], under: settings)
     hasErrorPages = !settings.errors.pages.isEmpty
     hasGuards = settings.guards != GuardSettings()
@@ -62,6 +63,9 @@ extension Worker {
     trustedProxies = TrustedProxies(settings.forwarding.trustedPeers)
     router = Router(settings.routes)
     routes = settings.routes.map { Route($0, upstreams: upstreams, under: settings) }
+    for route in [defaultRoute] + routes {
+      if let before = known.last(where: { $0.name == route.name }) { route.tally = before.tally }
+    }
   }
 
   // MARK: - Servers

@@ -8,16 +8,28 @@ package struct WorkerReport: Sendable {
   package var exchanges: Int
   package var counters: Counters
   package var pools: [PoolReport]
+  /// By the names of the routes.
+  package var routes: [(name: String, counts: ExchangeCounts)]
+  /// How long the question waited for the event loop.
+  package var lag = Nanoseconds.zero
 }
 
 /// One server's pool as one worker has it.
 package struct PoolReport: Sendable {
   package var upstream: String
-  package var server: String
+  package var record: ServerRecord
   package var isActive: Bool
+  package var weight: UInt32
+  package var isBackup: Bool
   package var counts: Pool.Counts
-  package var window: IdleWindow.Description
-  package var health: ServerHealth.Description
+  /// Requests that have a connection.
+  package var inFlight: UInt32
+  package var tally: ServerCounts
+
+  package var server: String { record.name }
+  // The same for all workers, so whoever asks looks, and no worker.
+  package var window: IdleWindow.Description { record.description }
+  package var health: ServerHealth.Description { record.health.description(at: MonotonicClock.now) }
 }
 
 extension Worker {
@@ -28,11 +40,12 @@ extension Worker {
       index: index, clientConnections: clients.count, exchanges: exchanges.count,
       counters: counters,
       pools: servers.map {
-        PoolReport(
-          upstream: $0.upstream.name, server: $0.record.name, isActive: $0.isActive, counts: $0.pool.counts,
-          window: $0.record.description,
-          health: $0.record.health.description(at: now))
-      })
+        let counts = $0.pool.counts
+        return PoolReport(
+          upstream: $0.upstream.name, record: $0.record, isActive: $0.isActive, weight: $0.weight,
+          isBackup: $0.isBackup, counts: counts, inFlight: counts.leased &- $0.keptCount, tally: $0.counts)
+      },
+      routes: (routes.isEmpty ? [defaultRoute] : routes).map { ($0.name, $0.tally.counts) })
   }
 
   // MARK: - Failures
@@ -93,6 +106,7 @@ extension Worker {
       counters.replaysAnswered &+= 1
     }
     if exchange.machine.retries > 0 { noteRetried(exchange) }
+    tallyEnd(exchange)
     guard !accessFormat.isOff else { return }
     let isOrdinary = isOrdinary(exchange)
     let requestID = requestID(exchange)

@@ -480,14 +480,15 @@ extension Worker {
         countClose(
           !requestIsSent
             ? "request-unfinished"
-            : exchange.answerIsEarly ? "early-answer" : isDoubtful ? "unannounced-content" : "age-unknown")
+            : exchange.answerIsEarly ? "early-answer" : isDoubtful ? "unannounced-content" : "age-unknown",
+          of: upstream.server)
       }
     case .lastAnswer:
       isReusable = false
-      countClose("last-answer")
+      countClose("last-answer", of: upstream.server)
     case .surplus:
       isReusable = false
-      countClose("surplus-bytes")
+      countClose("surplus-bytes", of: upstream.server)
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
     if upstream.transport.sawEnd || upstream.transport.peerClosed { upstream.transport.isReadable = true }

@@ -81,7 +81,8 @@ extension Worker {
     let isReusable =
       isWhole && head.keepsAlive && requestIsSent && !exchange.answerIsEarly && upstream.transport.firstError == 0
     if !isReusable {
-      countClose(!requestIsSent ? "request-unfinished" : head.keepsAlive ? "answer-dropped" : "last-answer")
+      countClose(
+        !requestIsSent ? "request-unfinished" : head.keepsAlive ? "answer-dropped" : "last-answer", of: upstream.server)
     }
     // A FIN that came with the response is the end of an idle connection: it is counted and learned from as such.
     if upstream.transport.sawEnd || upstream.transport.peerClosed { upstream.transport.isReadable = true }

@@ -43,6 +43,7 @@ extension Worker {
       return true
     case .acquireAnother:
       counters.foundStaleBeforeWrite &+= 1
+      tallyAvoided(exchange, upstream, facts, glance)
       noteIdleEnd(of: upstream, facts, glance)
       if hasSpoken { noteUnaskedBytes(of: upstream, seen: .beforeWrite) }
       leaseAnother(exchange, insteadOf: upstream)
@@ -54,9 +55,12 @@ extension Worker {
 
   /// The first byte of a request was written.
   func noteReuse(_ exchange: ActiveExchange) {
-    guard let facts = exchange.facts, facts.isReused else { return }
+    guard let facts = exchange.facts else { return }
+    exchange.server?.counts.attempts &+= 1
+    guard facts.isReused else { return }
     counters.upstreamConnectionsReused &+= 1
-    counters.idleAgeAtReuse.record(facts.idleAge)
+    exchange.server?.counts.reused &+= 1
+    exchange.server?.counts.idleAtReuse.record(facts.idleAge)
   }
 
   /// The server speaks on a connection that it has just accepted.
@@ -73,6 +77,7 @@ extension Worker {
     recycle(bytes)
     let end = exchange.machine.spokenToFirst(cause, budget: &upstream.server.budget, now: now)
     counters.attemptsEndedByVerdict[Verdict.neverSent.label, default: 0] &+= 1
+    upstream.server.counts.attemptsFailed[Verdict.neverSent.label, default: 0] &+= 1
     noteFailedAttempt(exchange, at: upstream.server)
     follow(end, for: exchange)
   }
@@ -99,6 +104,7 @@ extension Worker {
       if upstream.lastAnswerWasBare { upstream.server.sendsUnannouncedContent = true }
     case .farewell:
       counters.unaskedResponses["farewell", default: 0] &+= 1
+      upstream.server.counts.unasked["farewell", default: 0] &+= 1
     case .answer:
       noteUnaskedAnswer(of: upstream, seen: place)
     }
@@ -107,6 +113,7 @@ extension Worker {
 
   func noteUnaskedAnswer(of upstream: UpstreamConnection, seen place: UnaskedPlace) {
     counters.unaskedResponses[place.rawValue, default: 0] &+= 1
+    tallyUnasked(of: upstream, seen: place)
     let record = upstream.server.record
     let isNews = !record.isDoubted(at: now)
     record.doubtAnswers(until: now.advanced(by: UnaskedBytes.doubtSpan))

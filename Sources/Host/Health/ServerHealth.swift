@@ -91,27 +91,14 @@ package final class ServerHealth: Sendable {
 }
 
 extension ServerHealth.Description {
-  /// In the text form that Prometheus reads.
-  func lines(of server: String) -> [String] {
-    func line(_ name: String, _ labels: String, _ value: UInt64) -> String {
-      "photofinish_server_\(name){server=\"\(server)\"\(labels)} \(value)"
-    }
-    return [
-      line("available", "", illBecause == nil && ejectedFor == nil ? 1 : 0),
-      line("health_checks_total", ",result=\"success\"", checksSucceeded),
-      line("health_checks_total", ",result=\"failure\"", checksFailed),
-      line("illnesses_total", "", timesIll), line("ejections_total", "", ejections),
-    ]
-  }
-
   /// In words, for people.
   package var sentence: String {
     var parts: [String] = []
-    if let illBecause { parts.append("ill: \(illBecause)") }
+    if let illBecause { parts.append("unhealthy: \(illBecause)") }
     if let ejectedFor { parts.append("ejected for another \(ejectedFor.rounded.text) because requests to it failed") }
-    if parts.isEmpty { parts.append("well") }
+    if parts.isEmpty { parts.append("healthy") }
     if checksSucceeded + checksFailed > 0 {
-      parts.append("\(checksSucceeded) checks succeeded and \(checksFailed) failed, ill \(timesIll) time(s)")
+      parts.append("\(checksSucceeded) checks succeeded and \(checksFailed) failed, unhealthy \(timesIll) time(s)")
     }
     if ejections > 0 { parts.append("ejected \(ejections) time(s)") }
     return parts.joined(separator: "; ")

@@ -1,16 +1,14 @@
-internal import Analysis
+package import Analysis
 internal import Core
 internal import Glibc
 internal import Logging
 
 /// How the proxy is, as one JSON object.
 extension ProxyControl {
-  func status() -> JSONText {
+  package func status() -> JSONText {
     let reports = proxy.report()
     let settings = proxy.settings
     let now = MonotonicClock.now
-    var sum = Counters()
-    for report in reports { sum.add(report.counters) }
     return .success([
       ("version", .string(version)), ("pid", .number(Int64(getpid()))),
       ("state", .string(proxy.isEnding ? "draining" : "serving")),
@@ -25,8 +23,14 @@ extension ProxyControl {
       ("client_connections", .number(Int64(reports.reduce(0) { $0 + $1.clientConnections }))),
       ("exchanges_in_flight", .number(Int64(reports.reduce(0) { $0 + $1.exchanges }))),
       ("upstreams", upstreams(reports)),
-      ("counters", .object(Self.counters(sum))),
+      ("counters", .object(counters())),
     ])
+  }
+
+  /// Why no requests should be sent here now; nil when they may.
+  package var unreadiness: String? {
+    if proxy.isEnding { return "the proxy drains" }
+    return proxy.isAlive(atMost: .seconds(1)) ? nil : "an event loop does not turn"
   }
 
   private var reloads: JSONText {
@@ -100,12 +104,9 @@ extension ProxyControl {
   }
 
   /// By the names that they have in the text form of Prometheus.
-  private static func counters(_ sum: Counters) -> [(String, JSONText)] {
-    sum.lines().compactMap { line in
-      guard let blank = line.lastIndex(of: " ") else { return nil }
-      let text = line[line.index(after: blank)...]
-      let value: JSONText = Int64(text).map { .number($0) } ?? .decimal(Double(text) ?? 0, digits: 6)
-      return (String(line[..<blank]), value)
+  private func counters() -> [(String, JSONText)] {
+    counterSamples().map { name, value in
+      (name, Int64(exactly: value).map { .number($0) } ?? .decimal(value, digits: 6))
     }
   }
 }

@@ -30,15 +30,6 @@ package final class ReloadHistory: Sendable {
 
   package var record: Record { held.withLock { $0 } }
 
-  /// In the text form that Prometheus reads.
-  package func lines() -> [String] {
-    let record = record
-    return [
-      "photofinish_reloads_total{outcome=\"success\"} \(record.succeeded)",
-      "photofinish_reloads_total{outcome=\"failure\"} \(record.failed)",
-    ]
-  }
-
   package func note(_ outcome: ReloadOutcome, at wallNanoseconds: Int64 = MonotonicClock.wallNanoseconds) {
     held.withLock { record in
       if outcome.isSuccess {

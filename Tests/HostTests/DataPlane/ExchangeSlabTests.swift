@@ -81,7 +81,8 @@ struct ExchangeSlabTests {
   private static func client() throws -> ClientConnection {
     let peer = try #require(SocketAddress(literal: "127.0.0.1", port: 1))
     return ClientConnection(
-      token: 1, descriptor: try Socket.connectDatagrams(to: peer), peer: peer, isSecure: false, forwarding: Forwarding())
+      token: 1, descriptor: try Socket.connectDatagrams(to: peer), peer: peer, isSecure: false, forwarding: Forwarding()
+    )
   }
 
   private static func begin(_ exchange: ActiveExchange, _ bounds: RouteBounds) {

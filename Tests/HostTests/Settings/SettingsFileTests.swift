@@ -118,6 +118,7 @@ struct SettingsFileTests {
     #expect(try keys("errors") == count(ErrorSettings()))
     #expect(try keys("logs") == count(LogSettings()))
     #expect(try keys("resolver") == count(ResolverSettings()))
+    #expect(try keys("admin") == count(AdminSettings(.unix(path: "/a"))))
     #expect(try keys("listen") == count(ListenerSettings(.tcp(host: "", port: 0))))
     // The name of an upstream is the key above it.
     #expect(try keys("upstreams") == count(UpstreamSettings()) - 1)

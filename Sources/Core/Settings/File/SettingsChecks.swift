@@ -4,6 +4,7 @@ enum SettingsChecks {
     // What could not be read is not as the file has it.
     if !reader.hasErrors(in: "listen") { checkListeners(settings.listeners, &reader) }
     if let path = settings.control { checkControl(path, settings.listeners, &reader) }
+    if let admin = settings.admin { AdminSchema.check(admin, settings.listeners, &reader) }
     if !reader.hasErrors(in: "timeouts") { checkTimeouts(settings.timeouts, settings.routes, &reader) }
     if let behind = settings.behind { checkBehind(behind, settings, &reader) }
     checkWhereRequestsGo(settings, &reader)

@@ -84,7 +84,10 @@ package enum SettingsExample {
 
   private static func prose(_ key: SettingsKeyDescription, _ indentation: String) -> [String] {
     var text = key.summary.filter { $0 != "`" }
-    for note in [" (the list is below)", " (the page behind.md has the figures)", " that are listed below"] {
+    for note in [
+      " (the list is below)", " (the page behind.md has the figures)", " (the page admin.md has more)",
+      " that are listed below",
+    ] {
       if let range = text.firstRange(of: note) { text.removeSubrange(range) }
     }
     let isChoice = key.kind.contains(", ") && !key.kind.contains(", or ") && !key.kind.contains("map")

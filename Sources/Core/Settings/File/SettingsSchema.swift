@@ -52,6 +52,10 @@ enum SettingsSchema {
           example: "/run/photofinish/control",
           "A UNIX socket, for its owner alone, over which `photofinish status`, `reload`, `drain`, `log-level` and `upgrade` reach the running proxy."
         ),
+        SettingsKey(
+          "admin", \.settings.admin, AdminSchema.form.orNone("off"), example: "127.0.0.1:9180",
+          "Where the proxy shows how it is over HTTP: metrics, status, servers, health (the page admin.md has more). A map has `address`, `token` and `hosts`."
+        ),
         SettingsKey("logs", \.settings.logs, GeneralSchema.logs.form(standard: .init()), "What is written."),
         SettingsKey(
           "threads", \.settings.threads, threadsForm, standard: "auto",

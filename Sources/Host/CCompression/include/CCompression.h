@@ -28,4 +28,10 @@ photofinish_unpack_status photofinish_unpack(photofinish_unpacker *_Nonnull unpa
                                              size_t target_count, size_t *_Nonnull produced);
 /// Whether the packed bytes given so far end where a member or frame ends.
 int photofinish_unpacker_is_between(const photofinish_unpacker *_Nonnull unpacker);
+
+/// Packs all of `source` with gzip, fast rather than small. Returns how many bytes of `target` were used; 0 when it has no room.
+size_t photofinish_pack_gzip(const uint8_t *_Nonnull source, size_t source_count, uint8_t *_Nonnull target,
+                             size_t target_count);
+/// Room that the packed bytes surely fit in.
+size_t photofinish_pack_bound(size_t source_count);
 #endif
