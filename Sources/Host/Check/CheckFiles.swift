@@ -29,7 +29,7 @@ package struct CheckFiles {
   /// - Parameter path: a file, a folder, or `-` for standard input.
   package mutating func add(_ path: String) {
     if path == "-" {
-      take(descriptor: dup(0), path: "-", isNamed: true)
+      take(descriptor: fcntl(0, F_DUPFD_CLOEXEC, 3), path: "-", isNamed: true)
       return
     }
     guard let kind = Self.status(path, follows: true) else {

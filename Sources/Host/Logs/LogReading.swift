@@ -38,24 +38,16 @@ package final class LogReading: Sendable {
   ///
   /// - Parameter progress: called a few times a second.
   package func run(threads: Int, progress: (Int64) -> Void) -> [Result] {
-    var pipes: (Int32, Int32) = (-1, -1)
-    // Safe: room for the two descriptors that the call fills in.
-    let isMade = unsafe withUnsafeMutablePointer(to: &pipes) { pointer in
-      unsafe pointer.withMemoryRebound(to: Int32.self, capacity: 2) { unsafe pipe($0) == 0 }
-    }
-    guard isMade else {
+    guard let finished = try? Wakeup(isBlocking: true) else {
       work()
       return results()
     }
-    let (end, start) = pipes
     var running = 0
     for index in 0..<max(1, min(threads, 64)) {
       do {
         try Thread.start(named: "logs-\(index)") { [self] in
           work()
-          var byte: UInt8 = 1
-          // Safe: one byte of a local value.
-          _ = unsafe Glibc.write(start, &byte, 1)
+          finished.signal()
         }
         running += 1
       } catch {
@@ -64,18 +56,14 @@ package final class LogReading: Sendable {
     }
     if running == 0 { work() }
     while running > 0 {
-      var wait = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
+      var wait = pollfd(fd: finished.number, events: Int16(POLLIN), revents: 0)
       // Safe: one descriptor, whose count is given.
-      let ready = unsafe poll(&wait, 1, 200)
-      if ready > 0 {
-        var byte: UInt8 = 0
-        // Safe: one byte of a local value.
-        if unsafe Glibc.read(end, &byte, 1) == 1 { running -= 1 }
+      if unsafe poll(&wait, 1, 200) > 0 {
+        finished.waitOne()
+        running -= 1
       }
       progress(bytesRead)
     }
-    close(end)
-    close(start)
     return results()
   }
 

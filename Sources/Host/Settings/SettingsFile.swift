@@ -58,7 +58,7 @@ package enum SettingsFile {
   package static func bytes(_ path: String) -> Result<[UInt8], SettingsProblem> {
     let name = path == "-" ? "standard input" : "the file"
     // Safe: the path is lent as a C string during the call.
-    let number = path == "-" ? dup(0) : unsafe open(path, O_RDONLY | O_CLOEXEC)
+    let number = path == "-" ? fcntl(0, F_DUPFD_CLOEXEC, 3) : unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else { return .failure(unreadable(name, errno)) }
     let descriptor = Descriptor(owning: number)
     var bytes: [UInt8] = []

@@ -161,6 +161,46 @@ enum LayeringRules {
     return opensBlock && lines[index + 1].isReason
   }
 
+  // MARK: - Descriptors
+
+  /// Calls that make a descriptor which every program started from here inherits, whatever their arguments.
+  private static let inheritedMakers = ["dup", "pipe", "creat", "epoll_create", "inotify_init", "mkstemp"]
+  /// Calls that make one which is inherited unless they are told otherwise.
+  private static let askedMakers = [
+    "socket", "socketpair", "accept4", "pipe2", "dup3", "epoll_create1", "eventfd", "timerfd_create", "signalfd",
+    "memfd_create", "inotify_init1", "recvmsg", "mkostemp",
+  ]
+
+  /// A descriptor that is not closed when another program is started lives on in it: a connection stays open, a file
+  /// cannot be unmounted. CLOEXEC (or CMSG_CLOEXEC) stands with the call that makes one, or on one of the two lines before.
+  ///
+  /// `dup2` is left out: it is how a program that is being started gets its own descriptors.
+  static func inheritedDescriptors(in source: SourceText, path: String) -> [Violation] {
+    source.lines.indices.compactMap { index in
+      let code = source.lines[index].code
+      let isAsked = source.lines[max(0, index - 2)...index].contains { $0.code.contains("CLOEXEC") }
+      let opens = words(of: code).contains { ["O_RDONLY", "O_WRONLY", "O_RDWR"].contains($0) }
+      let isInherited =
+        inheritedMakers.contains { calls($0, in: code) } || code.contains("F_DUPFD,")
+        || (!isAsked && (opens || askedMakers.contains { calls($0, in: code) }))
+      return isInherited
+        ? Violation(place: "\(path):\(source.lines[index].number)", fact: "a descriptor without CLOEXEC") : nil
+    }
+  }
+
+  /// Whether a C function is called: neither a method, nor declared here.
+  private static func calls(_ name: String, in code: String) -> Bool {
+    var rest = code[...]
+    while let found = rest.firstRange(of: name + "(") {
+      let before = rest[..<found.lowerBound]
+      let isWord = before.last.map { $0.isLetter || $0.isNumber || $0 == "_" } ?? false
+      let isMethod = before.last == "." && !before.hasSuffix("Glibc.")
+      if !isWord, !isMethod, !before.hasSuffix("func ") { return true }
+      rest = rest[found.upperBound...]
+    }
+    return false
+  }
+
   // MARK: - Unfinished work
 
   // Written in two pieces, so that a search of the tree for them does not find this file.

@@ -46,6 +46,17 @@ import Testing
     }
   }
 
+  @Test func noDescriptorIsLeftToProgramsThatAreStarted() throws {
+    for file in try SourceTree.swiftFiles(under: ["Sources"]) {
+      #expect(LayeringRules.inheritedDescriptors(in: file.source, path: file.path) == [])
+    }
+    let inC = try SourceTree.paths(under: "Sources").filter { $0.hasSuffix(".c") || $0.hasSuffix(".h") }
+    #expect(inC.contains { $0.hasSuffix("CTransport.c") }, "the C files were not found")
+    for path in inC {
+      #expect(LayeringRules.inheritedDescriptors(in: SourceText(try SourceTree.text(path)), path: path) == [])
+    }
+  }
+
   @Test func nothingIsUnfinishedOrSwitchedOff() throws {
     for file in try SourceTree.swiftFiles(under: ["Sources", "Tests"]) {
       #expect(LayeringRules.unfinishedWork(in: file.source, path: file.path) == [])
@@ -174,6 +185,28 @@ import Testing
   func noticesUnsafetyWithoutReason(_ text: String, _ lines: [Int]) {
     let found = LayeringRules.unreasonedUnsafety(in: SourceText(text), path: "Sources/Host/Socket.swift")
     #expect(found.map(\.place) == lines.map { "Sources/Host/Socket.swift:\($0)" })
+  }
+
+  @Test(arguments: [
+    ("let copy = dup(0)", [1]),
+    ("let copy = fcntl(0, F_DUPFD, 3)", [1]),
+    ("let copy = fcntl(0, F_DUPFD_CLOEXEC, 3)", []),
+    ("unsafe pipe(ends)", [1]),
+    ("unsafe pipe2(ends, O_CLOEXEC)", []),
+    ("let number = socket(family, kind, 0)", [1]),
+    ("let kind = SOCK_STREAM | SOCK_CLOEXEC\nlet number = socket(family, kind, 0)", []),
+    ("let number = Glibc.socket(AF_UNIX, SOCK_DGRAM, 0)", [1]),
+    ("let number = unsafe open(path, O_RDONLY)", [1]),
+    ("let number = unsafe open(path, O_RDONLY | O_CLOEXEC)", []),
+    ("let flags = O_WRONLY | O_CREAT", [1]),
+    ("int number = eventfd(0, EFD_NONBLOCK);", [1]),
+    ("do result = recvmsg(socket, &message, 0);", [1]),
+    ("let next = lists.pipe(first)\nprivate func socket(_ name: String)\nlet own = my_dup(0)", []),
+    ("// dup(0)\nlet text = \"pipe()\"", []),
+  ])
+  func noticesADescriptorThatIsInherited(_ text: String, _ numbers: [Int]) {
+    let found = LayeringRules.inheritedDescriptors(in: SourceText(text), path: "A.swift")
+    #expect(found.map(\.place) == numbers.map { "A.swift:\($0)" })
   }
 
   @Test(arguments: [
