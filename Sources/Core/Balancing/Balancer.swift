@@ -15,7 +15,7 @@
 /// |---|---|
 /// | 1 | available, not backup |
 /// | 2 | available, backup |
-/// | 3 | not available, not backup: to ask one that is said to be ill is better than to fail without asking |
+/// | 3 | not available, not backup: to ask one that is said to be unhealthy is better than to fail without asking |
 /// | 4 | not available, backup |
 package struct Balancer: Sendable {
   private enum Method: Sendable, BitwiseCopyable {
@@ -95,21 +95,21 @@ package struct Balancer: Sendable {
 
   private func group(_ tried: TriedServers, _ candidate: (Int) -> Candidate) -> Group? {
     var hasSpare = false
-    var hasIll = false
-    var hasIllSpare = false
+    var hasUnhealthy = false
+    var hasUnhealthySpare = false
     for index in 0..<identities.count where !tried.contains(index) {
       let one = candidate(index)
       if one.weight == 0 { continue }
       switch (one.isAvailable, one.isBackup) {
       case (true, false): return Group(isAvailable: true, isBackup: false)
       case (true, true): hasSpare = true
-      case (false, false): hasIll = true
-      case (false, true): hasIllSpare = true
+      case (false, false): hasUnhealthy = true
+      case (false, true): hasUnhealthySpare = true
       }
     }
     if hasSpare { return Group(isAvailable: true, isBackup: true) }
-    if hasIll { return Group(isAvailable: false, isBackup: false) }
-    return hasIllSpare ? Group(isAvailable: false, isBackup: true) : nil
+    if hasUnhealthy { return Group(isAvailable: false, isBackup: false) }
+    return hasUnhealthySpare ? Group(isAvailable: false, isBackup: true) : nil
   }
 
   @inline(__always)

@@ -1,6 +1,6 @@
 /// What a balancer looks at in one server of its upstream, as it is at this moment.
 package struct Candidate: Sendable, Hashable, BitwiseCopyable {
-  /// Neither ill by its health checks nor ejected, and its name still resolves to it.
+  /// Neither unhealthy by its health checks nor ejected, and its name still resolves to it.
   package var isAvailable: Bool
   /// Only asked when no other server can be.
   package var isBackup: Bool

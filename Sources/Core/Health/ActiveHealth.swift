@@ -1,5 +1,5 @@
 /// What the health checks say of one server. One for each server of the process, shared by its threads under a lock; whoever
-/// makes the checks drives it, and publishes ``isWell`` for the balancers.
+/// makes the checks drives it, and publishes ``isHealthy`` for the balancers.
 ///
 /// ```
 /// at health.firstCheck(now:random:):   connect, send the request of the settings, wait at most settings.timeout
@@ -9,19 +9,19 @@
 ///
 /// ```
 ///               succeeded                     fall failures in a row
-///   unproven ---------------> well  ------------------------------------> ill
-///       |                       ^                                          | ^
-///       | failed                +------------------------------------------+ |
-///       +---------------------------------------------- rise successes ------+
+///   unproven ---------------> healthy ------------------------------> unhealthy
+///       |                       ^                                        | ^
+///       | failed                +----------------------------------------+ |
+///       +-------------------------------------------- rise successes ------+
 /// ```
 package struct ActiveHealth: Sendable {
   private enum State: Sendable, BitwiseCopyable {
-    /// No check came to an end yet: it is taken for well, and the first check decides. Next: well, ill.
+    /// No check came to an end yet: it is taken for healthy, and the first check decides. Next: healthy, unhealthy.
     case unproven
-    /// `failures` in a row since the last success. Next: ill, when they are as many as `fall`.
-    case well(failures: UInt32)
-    /// `successes` in a row since the last failure. Next: well, when they are as many as `rise`.
-    case ill(successes: UInt32)
+    /// `failures` in a row since the last success. Next: unhealthy, when they are as many as `fall`.
+    case healthy(failures: UInt32)
+    /// `successes` in a row since the last failure. Next: healthy, when they are as many as `rise`.
+    case unhealthy(successes: UInt32)
   }
 
   package let settings: ActiveHealthSettings
@@ -31,10 +31,10 @@ package struct ActiveHealth: Sendable {
     self.settings = settings
   }
 
-  package var isWell: Bool {
+  package var isHealthy: Bool {
     switch state {
-    case .unproven, .well: true
-    case .ill: false
+    case .unproven, .healthy: true
+    case .unhealthy: false
     }
   }
 
@@ -42,7 +42,7 @@ package struct ActiveHealth: Sendable {
   package var isUnproven: Bool {
     switch state {
     case .unproven: true
-    case .well, .ill: false
+    case .healthy, .unhealthy: false
     }
   }
 
@@ -58,8 +58,8 @@ package struct ActiveHealth: Sendable {
   package enum Change: UInt8, Sendable, Hashable, BitwiseCopyable {
     case unchanged
     /// It gets requests again, from now on slowly (``SlowStart``).
-    case becameWell
-    case becameIll
+    case becameHealthy
+    case becameUnhealthy
   }
 
   package mutating func checked(_ result: CheckResult) -> Change {
@@ -76,33 +76,33 @@ package struct ActiveHealth: Sendable {
 
   private mutating func succeeded() -> Change {
     switch state {
-    case .unproven, .well:
-      state = .well(failures: 0)
+    case .unproven, .healthy:
+      state = .healthy(failures: 0)
       return .unchanged
-    case .ill(let successes):
+    case .unhealthy(let successes):
       guard successes &+ 1 >= settings.rise else {
-        state = .ill(successes: successes &+ 1)
+        state = .unhealthy(successes: successes &+ 1)
         return .unchanged
       }
-      state = .well(failures: 0)
-      return .becameWell
+      state = .healthy(failures: 0)
+      return .becameHealthy
     }
   }
 
   private mutating func failed() -> Change {
     switch state {
     case .unproven:
-      state = .ill(successes: 0)
-      return .becameIll
-    case .well(let failures):
+      state = .unhealthy(successes: 0)
+      return .becameUnhealthy
+    case .healthy(let failures):
       guard failures &+ 1 >= settings.fall else {
-        state = .well(failures: failures &+ 1)
+        state = .healthy(failures: failures &+ 1)
         return .unchanged
       }
-      state = .ill(successes: 0)
-      return .becameIll
-    case .ill:
-      state = .ill(successes: 0)
+      state = .unhealthy(successes: 0)
+      return .becameUnhealthy
+    case .unhealthy:
+      state = .unhealthy(successes: 0)
       return .unchanged
     }
   }

@@ -1,6 +1,6 @@
 /// The share of its weight that a server gets while it warms up: from a tenth, evenly up to all of it.
 ///
-/// It starts when the server joins those that were there already, becomes well again, or returns from an ejection. What is
+/// It starts when the server joins those that were there already, becomes healthy again, or returns from an ejection. What is
 /// there when the proxy starts does not start slowly: somebody has to serve.
 package struct SlowStart: Sendable, Hashable, BitwiseCopyable {
   private let span: Nanoseconds

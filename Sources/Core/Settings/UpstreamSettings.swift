@@ -4,11 +4,11 @@ package struct UpstreamSettings: Sendable, Hashable {
   package var name = "upstream"
   package var servers: [ServerSettings] = []
   package var balance = Balance.roundRobin
-  /// Keeps a client with the server that it first got, as long as that one is well.
+  /// Keeps a client with the server that it first got, as long as that one is healthy.
   package var sticky: StickyCookie?
   package var health: ActiveHealthSettings?
   package var ejection: EjectionSettings? = EjectionSettings()
-  /// A server that is new, or well again, gets its full share only after this time; zero: at once.
+  /// A server that is new, or healthy again, gets its full share only after this time; zero: at once.
   package var slowStart = Nanoseconds.zero
   package var pool = PoolLimits()
   /// How long the servers are known to keep idle connections; the pool's idle age is below it. nil: not known.
@@ -107,7 +107,7 @@ package enum Balance: Sendable, Hashable {
   case leastRequests
   /// The better of two drawn at random, by requests under way for their weight.
   case powerOfTwo
-  /// The same key comes to the same server as long as that one is well; when one goes, only its keys move.
+  /// The same key comes to the same server as long as that one is healthy; when one goes, only its keys move.
   case hash(HashKey)
 
   package enum HashKey: Sendable, Hashable {
@@ -143,7 +143,7 @@ package struct ActiveHealthSettings: Sendable, Hashable {
   package var statuses: ClosedRange<UInt16> = 200...399
   package var interval = Nanoseconds.seconds(5)
   package var timeout = Nanoseconds.seconds(2)
-  /// Successes in a row that make a server well, and failures in a row that make it ill. At least 1.
+  /// Successes in a row that make a server healthy, and failures in a row that make it unhealthy. At least 1.
   package var rise: UInt32 = 2
   package var fall: UInt32 = 3
   package init() {}

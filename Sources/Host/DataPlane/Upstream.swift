@@ -148,17 +148,17 @@ final class Upstream {
   }
 
   /// The server that gets a request, as the balancing has it. Those that refused this exchange are passed over; those that are
-  /// ill or ejected, or refused connects of late, come last.
+  /// unhealthy or ejected, or refused connects of late, come last.
   ///
   /// - Parameters:
-  ///   - sticky: the server that the client is to stay with while that is well. One without a weight is not: it is drained.
+  ///   - sticky: the server that the client is to stay with while that one is healthy. One without a weight is not: it is drained.
   ///   - key: what the request is hashed by, where the balancing does that.
   func choose(sticky: Server?, refusedBy refused: TriedServers, key: UInt64?, at now: Instant) -> Server? {
     if let sticky, sticky.isActive, sticky.weight > 0, !sticky.isAvoided(at: now), !refused.contains(sticky.position) {
       sticky.chosen(at: now)
       return sticky
     }
-    // There is no choice: being ill does not matter then.
+    // There is no choice: being unhealthy does not matter then.
     if servers.count == 1, refused.isEmpty, servers[0].weight > 0 {
       servers[0].chosen(at: now)
       return servers[0]

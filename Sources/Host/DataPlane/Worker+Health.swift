@@ -3,7 +3,7 @@ import Logging
 
 /// What the ends of attempts say about a server's health.
 extension Worker {
-  /// Tells the group of the server how an attempt ended. Where all is well a success costs one relaxed load.
+  /// Tells the group of the server how an attempt ended. Where all are healthy a success costs one relaxed load.
   func noteOutcome(_ outcome: Ejection.Outcome, at server: Server) {
     guard let settings = server.upstream.settings.ejection,
       outcome.isFailure(settings) || server.record.health.needsSuccess

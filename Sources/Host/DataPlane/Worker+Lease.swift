@@ -286,7 +286,7 @@ extension Worker {
       noteOutcome(.connectFailed, at: server)
       server.connectWasRefused(at: now)
       // What its health checks say to be down, is.
-      if !server.record.health.isIll, let since = server.refusesSince {
+      if !server.record.health.isUnhealthy, let since = server.refusesSince {
         patience = .until(since.advanced(by: settings.timeouts.refused))
       }
     case .unreachable, .connectTimeout, .tlsFailed, .tlsTimeout:

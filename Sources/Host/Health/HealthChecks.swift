@@ -2,10 +2,10 @@ package import Core
 package import Logging
 internal import Synchronization
 
-/// Asks servers at intervals whether they are well, and publishes what comes of it in their ``ServerHealth``.
+/// Asks servers at intervals whether they are healthy, and publishes what comes of it in their ``ServerHealth``.
 ///
 /// One thread makes all checks, each on a connection of its own that carries nothing else. It exists once there is something
-/// to check. A server is taken for well until its first check has ended, which is within a second or so and decides alone.
+/// to check. A server is taken for healthy until its first check has ended, which is within a second or so and decides alone.
 package final class HealthChecks: Sendable {
   /// A server to be checked.
   package struct Target: Sendable {
@@ -44,7 +44,7 @@ package final class HealthChecks: Sendable {
   }
 
   /// Replaces what is checked. A server that stays, under settings that stay, goes on as it was; one that is not checked any
-  /// more is well.
+  /// more is healthy.
   package func check(_ targets: [Target]) throws(SystemError) {
     if targets.count > Self.maximumTargets {
       log.error(

@@ -110,7 +110,7 @@ final class HealthLoop {
     }
     for (record, entry) in known where !wanted.contains(record) {
       if let check = entry.check { close(check) }
-      entry.target.record.health.becameWell()
+      entry.target.record.health.becameHealthy()
     }
   }
 
@@ -169,22 +169,22 @@ final class HealthLoop {
     switch change {
     case .unchanged:
       // One that was unhealthy under other settings.
-      if isFirst, record.health.isIll {
-        becameWell(entry, "server \(record.name) of upstream \(entry.target.upstream)")
+      if entry.health.isHealthy, record.health.isUnhealthy {
+        becameHealthy(entry, "server \(record.name) of upstream \(entry.target.upstream)")
       }
-    case .becameWell:
-      becameWell(entry, name)
-    case .becameIll:
+    case .becameHealthy:
+      becameHealthy(entry, name)
+    case .becameUnhealthy:
       let count = isFirst ? "at the first check" : "\(entry.inARow) in a row"
       let reason = "health check \(entry.target.settings.spoken): \(finding.text), \(count)"
-      record.health.becameIll(because: reason)
+      record.health.becameUnhealthy(because: reason)
       checks.log.warning("\(name) is unhealthy: \(reason); it gets no requests while another server is healthy")
     }
   }
 
-  private func becameWell(_ entry: Entry, _ name: String) {
+  private func becameHealthy(_ entry: Entry, _ name: String) {
     let health = entry.target.record.health
-    health.becameWell()
+    health.becameHealthy()
     health.warms(since: now)
     checks.log.info(
       "\(name) is healthy again: health check \(entry.target.settings.spoken) succeeded \(entry.inARow) time(s) in a row"

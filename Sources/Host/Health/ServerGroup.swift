@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// The servers of one upstream as far as they are judged together: only a share of them may be ejected at once.
 ///
-/// Workers tell how attempts ended. Where all is well nothing is told, so that the lock is taken for failures, and for the
+/// Workers tell how attempts ended. Where all are healthy nothing is told, so that the lock is taken for failures, and for the
 /// first success behind one.
 package final class ServerGroup: Sendable {
   private struct Member {

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// What all threads know of one server's health: published by those who judge it, read at each choice of a server.
 package final class ServerHealth: Sendable {
-  private let ill = Atomic(false)
+  private let unhealthy = Atomic(false)
   private let ejectedUntilNanoseconds = Atomic<Int64>(.min)
   private let wantsSuccess = Atomic(false)
   private let warmingSince = Atomic<Int64>(.min)
@@ -12,7 +12,7 @@ package final class ServerHealth: Sendable {
 
   private let succeeded = Atomic<UInt64>(0)
   private let failed = Atomic<UInt64>(0)
-  private let illnesses = Atomic<UInt64>(0)
+  private let timesUnhealthy = Atomic<UInt64>(0)
   private let ejections = Atomic<UInt64>(0)
 
   package init() {}
@@ -21,13 +21,13 @@ package final class ServerHealth: Sendable {
   // one that was made before the news.
 
   /// Whether the health checks say so.
-  package var isIll: Bool { ill.load(ordering: .relaxed) }
+  package var isUnhealthy: Bool { unhealthy.load(ordering: .relaxed) }
   package var ejectedUntil: Instant { Instant(nanoseconds: ejectedUntilNanoseconds.load(ordering: .relaxed)) }
   /// Whether the ejection has to be told of a success; else it would change nothing.
   package var needsSuccess: Bool { wantsSuccess.load(ordering: .relaxed) }
 
-  /// Neither ill nor ejected.
-  package func isAvailable(at now: Instant) -> Bool { !isIll && ejectedUntil <= now }
+  /// Neither unhealthy nor ejected.
+  package func isAvailable(at now: Instant) -> Bool { !isUnhealthy && ejectedUntil <= now }
 
   /// The share of its weight that it gets while it starts slowly.
   package func share(of span: Nanoseconds, now: Instant) -> UInt16 {
@@ -41,14 +41,14 @@ package final class ServerHealth: Sendable {
 
   // MARK: - Those who judge
 
-  func becameIll(because text: String) {
+  func becameUnhealthy(because text: String) {
     reason.withLock { $0 = text }
-    if !ill.exchange(true, ordering: .relaxed) { illnesses.wrappingAdd(1, ordering: .relaxed) }
+    if !unhealthy.exchange(true, ordering: .relaxed) { timesUnhealthy.wrappingAdd(1, ordering: .relaxed) }
   }
 
-  func becameWell() {
+  func becameHealthy() {
     reason.withLock { $0 = nil }
-    ill.store(false, ordering: .relaxed)
+    unhealthy.store(false, ordering: .relaxed)
   }
 
   /// When a health check last succeeded.
@@ -72,21 +72,21 @@ package final class ServerHealth: Sendable {
 
   package struct Description: Sendable, Equatable {
     /// Why the health checks say that it is unhealthy; nil when they do not.
-    package var illBecause: String?
+    package var unhealthyBecause: String?
     /// For how long it gets no requests because too many failed; nil when it is not ejected.
     package var ejectedFor: Nanoseconds?
     package var checksSucceeded: UInt64
     package var checksFailed: UInt64
-    package var timesIll: UInt64
+    package var timesUnhealthy: UInt64
     package var ejections: UInt64
   }
 
   package func description(at now: Instant) -> Description {
     let left = ejectedUntil > now ? ejectedUntil.since(now) : nil
     return Description(
-      illBecause: isIll ? reason.withLock { $0 } ?? "" : nil, ejectedFor: left,
+      unhealthyBecause: isUnhealthy ? reason.withLock { $0 } ?? "" : nil, ejectedFor: left,
       checksSucceeded: succeeded.load(ordering: .relaxed), checksFailed: failed.load(ordering: .relaxed),
-      timesIll: illnesses.load(ordering: .relaxed), ejections: ejections.load(ordering: .relaxed))
+      timesUnhealthy: timesUnhealthy.load(ordering: .relaxed), ejections: ejections.load(ordering: .relaxed))
   }
 }
 
@@ -94,11 +94,12 @@ extension ServerHealth.Description {
   /// In words, for people.
   package var sentence: String {
     var parts: [String] = []
-    if let illBecause { parts.append("unhealthy: \(illBecause)") }
+    if let unhealthyBecause { parts.append("unhealthy: \(unhealthyBecause)") }
     if let ejectedFor { parts.append("ejected for another \(ejectedFor.rounded.text) because requests to it failed") }
     if parts.isEmpty { parts.append("healthy") }
     if checksSucceeded + checksFailed > 0 {
-      parts.append("\(checksSucceeded) checks succeeded and \(checksFailed) failed, unhealthy \(timesIll) time(s)")
+      parts.append(
+        "\(checksSucceeded) checks succeeded and \(checksFailed) failed, unhealthy \(timesUnhealthy) time(s)")
     }
     if ejections > 0 { parts.append("ejected \(ejections) time(s)") }
     return parts.joined(separator: "; ")

@@ -205,14 +205,14 @@ private struct MetricsPage {
     case .serverResumptions: text.sample(counters.tlsResumedWithServers)
     case .connectsFailedOver: text.sample(counters.connectsFailedOver)
     case .connectsAwaited: text.sample(counters.connectsAwaited)
-    case .serverAvailable: each { $0.health.illBecause == nil && $0.health.ejectedFor == nil ? 1 : 0 }
+    case .serverAvailable: each { $0.health.unhealthyBecause == nil && $0.health.ejectedFor == nil ? 1 : 0 }
     case .serverWeight: each { UInt64($0.weight) }
     case .healthChecks:
       for server in servers {
         text.sample(server.labels.adding("result", "success"), server.health.checksSucceeded)
         text.sample(server.labels.adding("result", "failure"), server.health.checksFailed)
       }
-    case .serverUnhealthy: each { $0.health.timesIll }
+    case .serverUnhealthy: each { $0.health.timesUnhealthy }
     case .serverEjections: each { $0.health.ejections }
     }
   }

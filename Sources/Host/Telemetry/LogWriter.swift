@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// Writes lines to a descriptor from a thread of its own, so that no event loop ever waits for a disk or a pipe.
 ///
-/// What does not fit into the queue, or cannot be written, is dropped and counted, and said once until writing goes well again.
+/// What does not fit into the queue, or cannot be written, is dropped and counted, and said once until writing succeeds again.
 package final class LogWriter: Sendable {
   /// Bytes that may wait to be written.
   package static let queueLimit = 8 << 20
@@ -118,7 +118,7 @@ private final class LogQueue: Sendable {
     var lines: [[UInt8]] = []
     var bytes = 0
     var dropped: UInt64 = 0
-    /// Lines lost since writing last went well; nil: it goes well.
+    /// Lines lost since the last write that succeeded; nil: writing succeeds.
     var lostInTrouble: UInt64?
     /// The thread is writing lines that it took from the queue.
     var isWriting = false

@@ -173,12 +173,12 @@ import Testing
     var servers = [1, 2, 1, 3, 1].map { Candidate(weight: $0) }
     let before = owners(servers, identities: identities)
     servers[3].isAvailable = false
-    let ill = owners(servers, identities: identities)
+    let unhealthy = owners(servers, identities: identities)
     let gone = owners(
       servers.enumerated().filter { $0.offset != 3 }.map(\.element),
       identities: identities.enumerated().filter { $0.offset != 3 }.map(\.element))
     for (old, new) in zip(before, gone) { #expect(old == new || old == identities[3]) }
-    #expect(ill == gone)
+    #expect(unhealthy == gone)
     #expect(zip(before, gone).contains { $0 != $1 })
   }
 

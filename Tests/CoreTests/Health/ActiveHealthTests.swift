@@ -11,16 +11,16 @@ import Testing
   }
 
   @Test func theFirstCheckDecides() {
-    var well = ActiveHealth(Self.settings())
-    #expect(well.isWell && well.isUnproven)
-    #expect(well.checked(.answered(status: 200)) == .unchanged)
-    #expect(well.isWell && !well.isUnproven)
-    var ill = ActiveHealth(Self.settings())
-    #expect(ill.checked(.failed) == .becameIll)
-    #expect(!ill.isWell)
+    var healthy = ActiveHealth(Self.settings())
+    #expect(healthy.isHealthy && healthy.isUnproven)
+    #expect(healthy.checked(.answered(status: 200)) == .unchanged)
+    #expect(healthy.isHealthy && !healthy.isUnproven)
+    var unhealthy = ActiveHealth(Self.settings())
+    #expect(unhealthy.checked(.failed) == .becameUnhealthy)
+    #expect(!unhealthy.isHealthy)
   }
 
-  /// From the words: ill behind `fall` failures in a row, well behind `rise` successes in a row.
+  /// From the words: unhealthy behind `fall` failures in a row, healthy behind `rise` successes in a row.
   @Test func agreesWithItsWords() {
     for seed in 0..<200 as Range<UInt64> {
       var random = SeededNumbers(seed: seed)
@@ -28,7 +28,7 @@ import Testing
         rise: UInt32.random(in: 1...4, using: &random), fall: UInt32.random(in: 1...4, using: &random))
       var health = ActiveHealth(settings)
       _ = health.checked(.answered(status: 204))
-      var isWell = true
+      var isHealthy = true
       var history: [Bool] = []
       for _ in 0..<100 {
         let succeeds = Bool.random(using: &random)
@@ -36,15 +36,15 @@ import Testing
         let change = health.checked(
           succeeds
             ? .answered(status: 399) : [.failed, .answered(status: 400), .connected].randomElement(using: &random)!)
-        let row = Int(isWell ? settings.fall : settings.rise)
+        let row = Int(isHealthy ? settings.fall : settings.rise)
         var expected = ActiveHealth.Change.unchanged
-        if history.count >= row, history.suffix(row).allSatisfy({ $0 != isWell }) {
-          isWell.toggle()
-          expected = isWell ? .becameWell : .becameIll
+        if history.count >= row, history.suffix(row).allSatisfy({ $0 != isHealthy }) {
+          isHealthy.toggle()
+          expected = isHealthy ? .becameHealthy : .becameUnhealthy
           history = []
         }
         #expect(change == expected, "seed \(seed)")
-        #expect(health.isWell == isWell, "seed \(seed)")
+        #expect(health.isHealthy == isHealthy, "seed \(seed)")
       }
     }
   }
@@ -54,7 +54,7 @@ import Testing
     settings.path = nil
     var health = ActiveHealth(settings)
     #expect(health.checked(.connected) == .unchanged)
-    #expect(health.isWell)
+    #expect(health.isHealthy)
   }
 
   @Test func checksAreSpread() {

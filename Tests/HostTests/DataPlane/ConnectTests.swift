@@ -89,7 +89,7 @@ struct ConnectTests {
     _ = listener.number
   }
 
-  /// The backup is well, and the server has shown twice what it does with this request.
+  /// The backup is healthy, and the server has shown twice what it does with this request.
   @Test func whatAServerHasReadAndNotAnsweredGoesToAnotherOneFirst() throws {
     let read = try ScriptedServer { connection, _, server in
       if let request = try connection.receiveRequestOrEnd() { server.note(request) }

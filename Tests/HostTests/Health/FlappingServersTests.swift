@@ -4,11 +4,11 @@ import Support
 import Synchronization
 import Testing
 
-/// Servers that are ill and well by turns, all of them at some moments, while clients ask without a pause.
+/// Servers that are unhealthy and healthy by turns, all of them at some moments, while clients ask without a pause.
 @Suite(.onThreads)
 struct FlappingServersTests {
   private struct State {
-    var isIll = [false, false, false]
+    var isUnhealthy = [false, false, false]
     var isStopped = false
     var running = 0
     var answered = 0
@@ -24,7 +24,7 @@ struct FlappingServersTests {
         while let request = try connection.receiveRequestOrEnd() {
           if request["User-Agent"] == "photofinish-health-check" {
             // Checks ask for the connection to be closed.
-            return try connection.answer(state.withLock { $0.isIll[index] } ? 503 : 200)
+            return try connection.answer(state.withLock { $0.isUnhealthy[index] } ? 503 : 200)
           }
           let id = request["X-Id"] ?? ""
           state.withLock { $0.ledger[id, default: 0] += 1 }
@@ -72,14 +72,14 @@ struct FlappingServersTests {
     }
     // Each a different set of them; 7 is all.
     for round in [1, 6, 7, 2, 5, 7, 4, 3, 0] {
-      state.withLock { state in for index in 0..<3 { state.isIll[index] = round & 1 << index != 0 } }
+      state.withLock { state in for index in 0..<3 { state.isUnhealthy[index] = round & 1 << index != 0 } }
       #expect(
         eventually(atMost: .seconds(30)) {
           servers.indices.allSatisfy { index in
-            let isIll = proxy.pools.contains {
-              $0.server == servers[index].address.description && $0.health.illBecause != nil
+            let isUnhealthy = proxy.pools.contains {
+              $0.server == servers[index].address.description && $0.health.unhealthyBecause != nil
             }
-            return isIll == (round & 1 << index != 0)
+            return isUnhealthy == (round & 1 << index != 0)
           }
         }, "round \(round)")
       let before = state.withLock { $0.answered }

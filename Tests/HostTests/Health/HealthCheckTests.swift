@@ -4,12 +4,12 @@ import Support
 import Synchronization
 import Testing
 
-/// Servers that are checked: what makes them ill, what makes them well again, and who gets the requests meanwhile.
+/// Servers that are checked: what makes them unhealthy, what makes them healthy again, and who gets the requests meanwhile.
 @Suite(.onThreads)
 struct HealthCheckTests {
   /// A server whose answer to checks can be changed, and which says its name to everybody else.
   private final class Patient: Sendable {
-    enum Mood: Int { case well, ill, silent, babbling }
+    enum Mood: Int { case healthy, unhealthy, silent, babbling }
     private let held = Atomic(0)
     private let asked = Mutex<[Message]>([])
     let name: String
@@ -32,8 +32,8 @@ struct HealthCheckTests {
           }
           asked.withLock { $0.append(request) }
           switch mood {
-          case .well: try connection.answer(200, "well")
-          case .ill: try connection.answer(503, "ill")
+          case .healthy: try connection.answer(200, "healthy")
+          case .unhealthy: try connection.answer(503, "unhealthy")
           case .silent: _ = eventually(atMost: .seconds(30)) { mood != .silent }
           case .babbling: try connection.send("+OK ready\r\n")
           }
@@ -59,8 +59,8 @@ struct HealthCheckTests {
     return health
   }
 
-  private func isIll(_ proxy: RunningProxy, _ server: ScriptedServer) -> Bool {
-    proxy.pools.contains { $0.server == server.address.description && $0.health.illBecause != nil }
+  private func isUnhealthy(_ proxy: RunningProxy, _ server: ScriptedServer) -> Bool {
+    proxy.pools.contains { $0.server == server.address.description && $0.health.unhealthyBecause != nil }
   }
 
   /// Two servers, of which the first is a patient, until `body` is through.
@@ -96,20 +96,20 @@ struct HealthCheckTests {
     try story({ $0.upstream.health = patience }, answering: { _ in answer }) { proxy, server in
       // Each check would take ten minutes otherwise.
       #expect(eventually(atMost: .seconds(30)) { server.requests.count >= 3 })
-      #expect(!isIll(proxy, server))
+      #expect(!isUnhealthy(proxy, server))
     }
   }
 
-  @Test func aServerThatSaysSoIsIllUntilItSaysOtherwise() throws {
+  @Test func aServerThatSaysSoIsUnhealthyUntilItSaysOtherwise() throws {
     try ward(health()) { (proxy, patient, server, client) throws in
       #expect(eventually(atMost: .seconds(30)) { patient.checks.count >= 3 })
       #expect(try requests(client, goTo: "other", "patient"))
       for _ in 0..<2 {
-        patient.mood = .ill
-        #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+        patient.mood = .unhealthy
+        #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
         #expect(try requests(client, goTo: "other"))
-        patient.mood = .well
-        #expect(eventually(atMost: .seconds(30)) { !isIll(proxy, server) })
+        patient.mood = .healthy
+        #expect(eventually(atMost: .seconds(30)) { !isUnhealthy(proxy, server) })
         #expect(try requests(client, goTo: "other", "patient"))
       }
       let name = "server \(server.address) of upstream upstream"
@@ -120,29 +120,29 @@ struct HealthCheckTests {
       #expect(
         proxy.log.contains { $0.contains("\(name) is healthy again: health check GET /healthz succeeded 2 time(s)") })
       let state = proxy.pools.first { $0.server == server.address.description }?.health
-      #expect(state?.timesIll == 2)
+      #expect(state?.timesUnhealthy == 2)
       #expect(state.map { $0.checksSucceeded > 4 && $0.checksFailed >= 6 } == true)
       let dump = proxy.proxy.dump()
       #expect(dump.contains { $0.contains("server \(server.address): healthy; ") })
     }
   }
 
-  @Test func aServerThatHangsIsIll() throws {
+  @Test func aServerThatHangsIsUnhealthy() throws {
     try ward(health { $0.fall = 1 }) { (proxy, patient, server, client) throws in
       #expect(eventually(atMost: .seconds(30)) { patient.checks.count >= 2 })
       patient.mood = .silent
-      #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+      #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
       #expect(proxy.log.contains { $0.contains("no response within 300ms, 1 in a row") })
       #expect(try requests(client, goTo: "other"))
-      patient.mood = .well
-      #expect(eventually(atMost: .seconds(30)) { !isIll(proxy, server) })
+      patient.mood = .healthy
+      #expect(eventually(atMost: .seconds(30)) { !isUnhealthy(proxy, server) })
     }
   }
 
-  @Test func aServerThatSpeaksSomethingElseIsIll() throws {
+  @Test func aServerThatSpeaksSomethingElseIsUnhealthy() throws {
     try ward(health()) { proxy, patient, server, _ in
       patient.mood = .babbling
-      #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+      #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
       #expect(proxy.log.contains { $0.contains("what came is no response") })
     }
   }
@@ -172,14 +172,14 @@ struct HealthCheckTests {
       })
   }
 
-  @Test func whenAllAreIllTheyAreUsedAnyway() throws {
+  @Test func whenAllAreUnhealthyTheyAreUsedAnyway() throws {
     let patient = Patient("patient")
-    patient.mood = .ill
+    patient.mood = .unhealthy
     let server = try patient.serve()
     defer { server.stop() }
     let proxy = try RunningProxy(to: [server.origin]) { $0.upstream.health = health() }
     defer { proxy.stop() }
-    #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+    #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
     #expect(try proxy.connect().get().text == "patient")
   }
 
@@ -196,11 +196,11 @@ struct HealthCheckTests {
         $0.method = "HEAD"; $0.host = "app.example"; $0.statuses = 503...503
       }
     ) { proxy, patient, server, _ in
-      patient.mood = .ill
+      patient.mood = .unhealthy
       #expect(eventually(atMost: .seconds(30)) { patient.checks.count > 6 })
       #expect(patient.checks[0].startLine == "HEAD /healthz HTTP/1.1")
       #expect(patient.checks[0]["Host"] == "app.example")
-      #expect(!isIll(proxy, server), "503 is what is wanted")
+      #expect(!isUnhealthy(proxy, server), "503 is what is wanted")
     }
   }
 
@@ -222,7 +222,7 @@ struct HealthCheckTests {
     }
     defer { proxy.stop() }
     #expect(eventually(atMost: .seconds(30)) { server.requests.count > 3 })
-    #expect(!isIll(proxy, server))
+    #expect(!isUnhealthy(proxy, server))
   }
 
   @Test func connectingIsEnoughWithoutAPath() throws {
@@ -230,9 +230,9 @@ struct HealthCheckTests {
     let proxy = try RunningProxy(to: [server.origin]) { $0.upstream.health = health { $0.path = nil } }
     defer { proxy.stop() }
     #expect(eventually(atMost: .seconds(30)) { server.acceptedCount > 4 })
-    #expect(!isIll(proxy, server))
+    #expect(!isUnhealthy(proxy, server))
     server.stop()
-    #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+    #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
     #expect(proxy.log.contains { $0.contains("health check connect: connect: Connection refused, 3 in a row") })
   }
 
@@ -245,30 +245,30 @@ struct HealthCheckTests {
     defer { proxy.stop() }
     #expect(eventually(atMost: .seconds(30)) { patient.checks.count > 2 })
     #expect(patient.checks[0]["Host"] == "localhost")
-    patient.mood = .ill
-    #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+    patient.mood = .unhealthy
+    #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
   }
 
   @Test func aReloadKeepsWhatIsKnown() throws {
     try ward(health()) { (proxy, patient, server, client) throws in
-      patient.mood = .ill
-      #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+      patient.mood = .unhealthy
+      #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
       var settings = proxy.proxy.settings
       settings.timeouts.responseHead = .seconds(7)
       _ = try proxy.proxy.reload(settings)
-      #expect(isIll(proxy, server))
+      #expect(isUnhealthy(proxy, server))
       #expect(try requests(client, goTo: "other"))
       // Other settings for the checks: what was known holds until the first of them has ended.
       settings.upstream.health?.statuses = 503...503
       _ = try proxy.proxy.reload(settings)
-      #expect(eventually(atMost: .seconds(30)) { !isIll(proxy, server) })
+      #expect(eventually(atMost: .seconds(30)) { !isUnhealthy(proxy, server) })
       settings.upstream.health?.statuses = 200...200
       _ = try proxy.proxy.reload(settings)
-      #expect(eventually(atMost: .seconds(30)) { isIll(proxy, server) })
+      #expect(eventually(atMost: .seconds(30)) { isUnhealthy(proxy, server) })
       // No checks: nobody says any more that it is unhealthy.
       settings.upstream.health = nil
       _ = try proxy.proxy.reload(settings)
-      #expect(eventually(atMost: .seconds(30)) { !isIll(proxy, server) })
+      #expect(eventually(atMost: .seconds(30)) { !isUnhealthy(proxy, server) })
       let count = patient.checks.count
       #expect(try requests(client, goTo: "other", "patient"))
       #expect(patient.checks.count == count)

@@ -90,7 +90,7 @@ package enum SettingsReference {
     | `round-robin` | by turns, as the weights have it |
     | `least-requests` | the server with the fewest requests under way for its weight |
     | `power-of-two` | the better of two drawn at random |
-    | `hash client-address` | the same client comes to the same server as long as that one is well; when one goes, only its clients move |
+    | `hash client-address` | the same client comes to the same server as long as that one is healthy; when one goes, only its clients move |
     | `hash target` | the same by path and query |
     | `hash header NAME`, `hash cookie NAME` | the same by a field or a cookie |
 

@@ -10,13 +10,13 @@ extension UpstreamSchema {
         SettingsKey("method", \.method, .token("a method, for instance GET"), "Its method."),
         SettingsKey(
           "host", \.host, SettingsForm<String>.authority.optional(), "Its Host; without it the server's own name."),
-        SettingsKey("statuses", \.statuses, .statuses, "Statuses that say that the server is well."),
+        SettingsKey("statuses", \.statuses, .statuses, "Statuses that say that the server is healthy."),
         SettingsKey(
           "interval", \.interval, .time(.milliseconds(100)...(.seconds(3_600))), "From one check to the next."),
         SettingsKey(
           "timeout", \.timeout, .time(.milliseconds(10)...(.seconds(3_600))), "How long a check may take."),
-        SettingsKey("rise", \.rise, .count(1...1_000), "Successes in a row that make a server well."),
-        SettingsKey("fall", \.fall, .count(1...1_000), "Failures in a row that make it ill."),
+        SettingsKey("rise", \.rise, .count(1...1_000), "Successes in a row that make a server healthy."),
+        SettingsKey("fall", \.fall, .count(1...1_000), "Failures in a row that make it unhealthy."),
       ])
     var form = section.form(standard: ActiveHealthSettings())
     form.kind = "path, connect, or map"

@@ -18,14 +18,14 @@ enum UpstreamSchema {
           "Keeps a client with its first server by a cookie: the cookie's name, or a map."),
         SettingsKey(
           "health", \.health, healthForm, example: "/health",
-          "Asks each server at intervals whether it is well: a path, `connect` for just a connection, or a map."),
+          "Asks each server at intervals whether it is healthy: a path, `connect` for just a connection, or a map."),
         SettingsKey(
           "ejection", \.ejection, ejectionSection.form(standard: EjectionSettings()).orNone("off"),
           "Takes a server out for a while when requests to it fail in a row. A death on a reused connection does not count."
         ),
         SettingsKey(
           "slow-start", \.slowStart, .time(.zero...(.seconds(3_600))),
-          "A server that is new, or well again, gets its full share only after this time."),
+          "A server that is new, or healthy again, gets its full share only after this time."),
         SettingsKey(
           "pool", \.pool, poolSection.form(standard: .init()), "Connections to each server, for the whole process."),
         SettingsKey(
