@@ -127,6 +127,29 @@ struct LabTests {
     #expect(scratch(temporary).isEmpty)
   }
 
+  /// A restart comes so long after the server has listened, not after the last one: else this server would never serve.
+  @Test func aServerThatStartsSlowlyIsRestartedWhenItIsBack() throws {
+    let temporary = try TemporaryDirectory()
+    let folder = try labCopy(
+      temporary,
+      scenario: """
+        title: slow to start
+        says: it needs longer to start than there is between two restarts
+        all: {server: slow, traffic: steady, rate: 50, count: 300, restart-every: 1s, methods: [GET]}
+        runs:
+          - {proxy: photofinish, expect: {failed: under 200 per 1000}}
+        """)
+    try LabFolder.write(
+      """
+      title: Slow
+      command: [sh, -c, 'sleep 1.5; exec "$0" origin --listen "$1" --ledger "$2"', "@photofinish@", "@listen@", "@ledger@"]
+      variants: {default: {says: x}}
+
+      """, to: folder + "/servers/slow.yaml")
+    let run = try lab("run", "sample", "--lab-folder", folder, "--parallel", "1", temporary: temporary)
+    #expect(run.status == 0, "\(run.output)")
+  }
+
   /// Without TUN devices everything is on loopback, and says so.
   @Test func aKernelWithoutTunnelsIsTold() throws {
     let temporary = try TemporaryDirectory()

@@ -59,6 +59,21 @@ struct LabGround {
     return isGuarded ? far.accepted - crossing : far.accepted
   }
 
+  /// Whether something listens on the server's port.
+  var serverListens: Bool {
+    let port = String(server.port, radix: 16, uppercase: true)
+    let ending = ":" + String(repeating: "0", count: 4 - port.count) + port
+    return far {
+      ["tcp", "tcp6"].contains { table in
+        (LabFolder.text(of: "/proc/thread-self/net/\(table)") ?? "").split(separator: "\n").contains { line in
+          let fields = line.split(separator: " ")
+          // State 0A is TCP_LISTEN.
+          return fields.count > 3 && fields[1].hasSuffix(ending) && fields[3] == "0A"
+        }
+      }
+    }
+  }
+
   /// TCP connections opened and accepted in this thread's namespace (the Tcp lines of /proc/net/snmp).
   private static func counters() -> (opened: Int, accepted: Int)? {
     guard let text = LabFolder.text(of: "/proc/thread-self/net/snmp") else { return nil }

@@ -94,14 +94,18 @@ final class LabStage: Sendable {
 
   // MARK: Restarts
 
-  /// Ends the server and starts it again every now and then, as deployments do, while `body` runs.
+  /// Ends the server and starts it again every now and then, as deployments do, while `body` runs. The interval begins when the
+  /// server listens: one that needs longer to start than that would be ended each time before it served anybody.
   func restartingServer<Result>(every interval: Nanoseconds?, during body: () throws -> Result) throws -> Result {
     guard let interval else { return try body() }
     let isOver = DispatchSemaphore(value: 0)
     let hasEnded = DispatchSemaphore(value: 0)
     try Thread.start(named: "restarts") { [self] in
       let limit = DispatchTimeInterval.nanoseconds(Int(interval.count))
-      while isOver.wait(timeout: .now() + limit) == .timedOut { restartServer() }
+      while isOver.wait(timeout: .now() + limit) == .timedOut {
+        restartServer()
+        awaitListeningServer(unless: isOver)
+      }
       hasEnded.signal()
     }
     defer {
@@ -117,6 +121,17 @@ final class LabStage: Sendable {
     // One that does not start again is seen by its death, or by every request that fails.
     let new = try? player(.server, choice, at: ground.server, upstream: ground.server, isNear: false)
     players.withLock { $0.server = new ?? old }
+  }
+
+  /// Looks from beside: a connection made to find out would count among those of the proxy.
+  private func awaitListeningServer(unless isOver: DispatchSemaphore) {
+    let deadline = MonotonicClock.now.advanced(by: LabBench.startLimit)
+    while !ground.serverListens, MonotonicClock.now < deadline {
+      guard isOver.wait(timeout: .now() + .milliseconds(20)) == .timedOut else {
+        isOver.signal()
+        return
+      }
+    }
   }
 
   // MARK: Starting
