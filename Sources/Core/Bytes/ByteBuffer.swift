@@ -11,7 +11,7 @@
 /// Every access from outside this file goes through a span and is checked against its bounds.
 @safe
 package struct ByteBuffer: ~Copyable {
-  private var storage: UnsafeMutableRawBufferPointer
+  @usableFromInline var storage: UnsafeMutableRawBufferPointer
   /// Offset of the first byte that was not consumed.
   package private(set) var readOffset: Int
   /// Offset behind the last byte that was written.
@@ -30,12 +30,12 @@ package struct ByteBuffer: ~Copyable {
     unsafe storage.deallocate()
   }
 
-  package var capacity: Int { unsafe storage.count }
+  @inlinable package var capacity: Int { unsafe storage.count }
   /// Bytes that wait to be consumed.
-  package var count: Int { writeOffset &- readOffset }
-  package var isEmpty: Bool { writeOffset == readOffset }
+  @inlinable package var count: Int { writeOffset &- readOffset }
+  @inlinable package var isEmpty: Bool { writeOffset == readOffset }
   /// Bytes that fit behind the write end without moving or growing.
-  package var writableCount: Int { unsafe storage.count &- writeOffset }
+  @inlinable package var writableCount: Int { unsafe storage.count &- writeOffset }
 
   /// The bytes that wait to be consumed.
   package var readable: RawSpan {
@@ -149,6 +149,8 @@ package struct ByteBuffer: ~Copyable {
     writeOffset &+= count
   }
 
+  /// Inlined, since a constant is then stored by a move or two instead of a call that copies it.
+  @inline(__always)
   package mutating func append(_ string: StaticString) {
     // Safe: a static string's UTF-8 lives as long as the program.
     let source = unsafe UnsafeRawBufferPointer(start: string.utf8Start, count: string.utf8CodeUnitCount)

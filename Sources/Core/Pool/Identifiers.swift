@@ -10,6 +10,11 @@ package struct ConnectionID: Hashable, Sendable, BitwiseCopyable {
     self.slot = slot
     self.generation = generation
   }
+
+  // The one that the compiler makes is called through a table from other modules.
+  @inlinable package static func == (left: ConnectionID, right: ConnectionID) -> Bool {
+    left.slot == right.slot && left.generation == right.generation
+  }
 }
 
 extension ConnectionID: CustomStringConvertible {

@@ -14,7 +14,7 @@ package struct IdleBounds: Sendable, Hashable, BitwiseCopyable {
   /// its workers, seemed to end at this moment, and what has been quiet since may be the next to go.
   package var trustedSince: Instant
 
-  package init(
+  @inlinable package init(
     leaseLimit: Nanoseconds,
     provenAge: Nanoseconds,
     connectionAgeLimit: Nanoseconds = .unlimited,

@@ -17,7 +17,7 @@ package struct LeaseFacts: Sendable, Hashable, BitwiseCopyable {
     self.uses = uses
   }
 
-  package var isReused: Bool { uses > 0 }
+  @inlinable package var isReused: Bool { uses > 0 }
 }
 
 /// The right of one attempt to use one upstream connection. Goes back to its pool exactly once, by

@@ -4,13 +4,13 @@
 package struct Nanoseconds: Comparable, Hashable, Sendable, BitwiseCopyable {
   package var count: Int64
 
-  package init(_ count: Int64) {
+  @inlinable package init(_ count: Int64) {
     self.count = count
   }
 
-  package static let zero = Nanoseconds(0)
+  @inlinable package static var zero: Nanoseconds { Nanoseconds(0) }
   /// Longer than anything that is waited for: "no limit".
-  package static let unlimited = Nanoseconds(.max)
+  @inlinable package static var unlimited: Nanoseconds { Nanoseconds(.max) }
 
   package static func microseconds(_ value: Int64) -> Nanoseconds { scaled(value, 1_000) }
   package static func milliseconds(_ value: Int64) -> Nanoseconds { scaled(value, 1_000_000) }
@@ -27,14 +27,16 @@ package struct Nanoseconds: Comparable, Hashable, Sendable, BitwiseCopyable {
   /// Seconds with their fraction, for people to read.
   package var inSeconds: Double { Double(count) / 1e9 }
 
-  package static func < (left: Nanoseconds, right: Nanoseconds) -> Bool { left.count < right.count }
+  // The one that the compiler makes is called through a table from other modules.
+  @inlinable package static func == (left: Nanoseconds, right: Nanoseconds) -> Bool { left.count == right.count }
+  @inlinable package static func < (left: Nanoseconds, right: Nanoseconds) -> Bool { left.count < right.count }
 
-  package static func + (left: Nanoseconds, right: Nanoseconds) -> Nanoseconds {
+  @inlinable package static func + (left: Nanoseconds, right: Nanoseconds) -> Nanoseconds {
     let (sum, overflow) = left.count.addingReportingOverflow(right.count)
     return Nanoseconds(overflow ? (right.count < 0 ? .min : .max) : sum)
   }
 
-  package static func - (left: Nanoseconds, right: Nanoseconds) -> Nanoseconds {
+  @inlinable package static func - (left: Nanoseconds, right: Nanoseconds) -> Nanoseconds {
     let (difference, overflow) = left.count.subtractingReportingOverflow(right.count)
     return Nanoseconds(overflow ? (right.count > 0 ? .min : .max) : difference)
   }

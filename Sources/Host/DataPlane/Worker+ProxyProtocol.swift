@@ -59,8 +59,9 @@ extension Worker {
   /// Begins a new connection with the header that names the client, where the server wants one. The evidence of what arrived
   /// counts from behind it.
   func sendProxyHeader(for client: ClientConnection, on upstream: UpstreamConnection) {
+    guard upstream.transport.bytesWritten == 0 else { return }
     let version = upstream.server.upstream.settings.proxyProtocol
-    guard version != .off, upstream.transport.bytesWritten == 0 else { return }
+    guard version != .off else { return }
     upstream.isNamed = true
     var bytes = buffers.take()
     let header = proxyHeader(for: client)

@@ -333,17 +333,14 @@ extension Worker {
 
   /// Hands the record to the kernel, as much as it takes. Returns whether anything moved.
   func sendRequest(_ exchange: ActiveExchange) -> Bool {
-    guard case .leased = exchange.stage, let upstream = exchange.upstream, upstream.transport.isWritable,
-      upstream.transport.firstError == 0
+    // Most turns find everything sent: that is seen before anything else is touched.
+    guard case .leased = exchange.stage, !(exchange.record?.isEmpty ?? true), let upstream = exchange.upstream,
+      upstream.transport.isWritable, upstream.transport.firstError == 0
     else { return false }
     if exchange.hasWaited, clientLeftWhileWaiting(exchange) { return true }
     let isFirst = !upstream.transport.hasBegunSinceMark
-    if isFirst, exchange.record != nil, !mayWriteRequest(exchange, upstream) { return true }
+    if isFirst, !mayWriteRequest(exchange, upstream) { return true }
     guard var record = exchange.record.take() else { return false }
-    guard !record.isEmpty else {
-      exchange.record = consume record
-      return false
-    }
     switch upstream.transport.send(record.readable) {
     case .bytes(let count):
       exchange.machine.requestBytesWritten(count)

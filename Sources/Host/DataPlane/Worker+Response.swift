@@ -202,14 +202,27 @@ extension Worker {
     }
     client.outbound = consume outbound
     exchange.machine.responsePassedOn()
-    exchange.closesClient = !persists || framing == .untilClose
-    exchange.sendsChunks = framing == .chunked
-    exchange.isDelimitedByClose = framing == .untilClose
+    switch framing {
+    case .none, .contentLength:
+      exchange.closesClient = !persists
+      exchange.sendsChunks = false
+      exchange.isDelimitedByClose = false
+    case .chunked:
+      exchange.closesClient = !persists
+      exchange.sendsChunks = true
+      exchange.isDelimitedByClose = false
+    case .untilClose:
+      exchange.closesClient = true
+      exchange.sendsChunks = false
+      exchange.isDelimitedByClose = true
+    }
     exchange.upstreamFate = head.keepsAlive ? .stays : .lastAnswer
-    exchange.answerIsBare = head.framing == .none
+    exchange.answerIsBare = false
     inbound.consume(head.byteCount)
     switch head.framing {
-    case .none: exchange.responseBody = .complete
+    case .none:
+      exchange.answerIsBare = true
+      exchange.responseBody = .complete
     case .contentLength(let length): exchange.responseBody = length == 0 ? .complete : .counted(length)
     case .chunked: exchange.responseBody = .chunked(ChunkedDecoder(sender: .upstream))
     case .untilClose: exchange.responseBody = .untilClose
