@@ -92,7 +92,8 @@ let package = Package(
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
     .testTarget(name: "TLSTests", dependencies: ["TLS", "Core"], swiftSettings: strict),
-    .testTarget(name: "HostTests", dependencies: ["Host", "Analysis", "Core", "Support"], swiftSettings: strict),
+    .testTarget(
+      name: "HostTests", dependencies: ["Host", "HTTP2", "Analysis", "Core", "Support"], swiftSettings: strict),
     .testTarget(
       name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Analysis", "Core"], swiftSettings: strict),
     .testTarget(

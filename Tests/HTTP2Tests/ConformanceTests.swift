@@ -295,7 +295,7 @@ import Testing
     #expect(probe.frames.contains { $0.type == 0 && $0.stream == 1 && $0.payload == Array("hi".utf8) })
     probe.feed(Raw.data(1, "bye", 1))
     #expect(stream.taken() == ("bye", .end))
-    stream.endOfResponse(complete: true)
+    stream.endOfMessage(complete: true)
     probe.produce()
     #expect(probe.server.openStreams == 0)
     #expect(probe.fate == "fine")

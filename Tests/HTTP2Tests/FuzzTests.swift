@@ -86,7 +86,7 @@ import Testing
           switch Int.random(in: 0..<8, using: &dice) {
           case 0: check(stream.taken().text, "seed \(seed), round \(round)")
           case 1: stream.send(Self.responses.randomElement(using: &dice)!)  // The list has elements.
-          case 2: stream.endOfResponse(complete: Bool.random(using: &dice))
+          case 2: stream.endOfMessage(complete: Bool.random(using: &dice))
           case 3 where Int.random(in: 0..<8, using: &dice) == 0: stream.reset(.cancel)
           default: break
           }

@@ -175,6 +175,6 @@ import Testing
     #expect(stream?.taken().end == .reset(.cancel))
     #expect(stream?.send("HTTP/1.1 204 No Content\r\n\r\n") == .reset(.cancel))
     stream?.reset(.cancel)
-    stream?.endOfResponse(complete: true)
+    stream?.endOfMessage(complete: true)
   }
 }

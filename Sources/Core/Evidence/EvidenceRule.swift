@@ -5,6 +5,7 @@
 /// | sent | response    | acknowledged | reading | error      | verdict                                  |
 /// |------|-------------|--------------|---------|------------|------------------------------------------|
 /// | no   | -           | -            | -       | -          | never sent                               |
+/// | refused by the server's own word         | -       | -          | refused                                  |
 /// | yes  | may answer  | -            | -       | -          | delivered                                |
 /// | yes  | -           | moved        | -       | -          | delivered                                |
 /// | yes  | -           | unavailable  | -       | -          | unknown                                  |
@@ -88,7 +89,8 @@ package enum EvidenceRule {
   }
 
   private static func settle(_ observation: Observation) -> Settlement {
-    if observation.connectFailed || observation.bytesSent == 0 { return .settled(.neverSent) }
+    if observation.connectFailed || observation.bytesSent == 0 || observation.isWithheld { return .settled(.neverSent) }
+    if observation.isRefused { return .settled(.refused) }
     if observation.response == .mayAnswer { return .settled(.delivered) }
     switch observation.acknowledgement {
     case .moved: return .settled(.delivered)

@@ -55,6 +55,11 @@ package struct Observation: Sendable, Hashable, BitwiseCopyable {
   package var error: SocketError?
   package var acknowledgement: Acknowledgement
   package var response: Response
+  /// What left of the request is of no use to anybody: not one record of TLS is whole, or no HEADERS frame of HTTP/2 has begun.
+  package var isWithheld = false
+  /// The server says in the protocol that it has not acted on the request: REFUSED_STREAM, or a GOAWAY with a lower stream
+  /// (RFC 9113 section 8.7).
+  package var isRefused = false
   /// `tcpi_rtt`; zero when unknown.
   package var roundTripTime: Nanoseconds
   /// `tcpi_rto`; zero when unknown.

@@ -8,11 +8,13 @@ package enum Verdict: UInt8, Sendable, Hashable, CaseIterable, BitwiseCopyable {
   case delivered
   /// Neither is proved.
   case unknown
+  /// No evidence, but testimony: the server says in the protocol that it has not acted on the request (RFC 9113 section 8.7).
+  case refused
 
   /// Whether a replay would be the request's first delivery.
   package var provesNoDelivery: Bool {
     switch self {
-    case .neverSent, .neverDelivered: true
+    case .neverSent, .neverDelivered, .refused: true
     case .delivered, .unknown: false
     }
   }
@@ -25,6 +27,7 @@ extension Verdict: CustomStringConvertible {
     case .neverDelivered: "never delivered"
     case .delivered: "delivered"
     case .unknown: "unknown"
+    case .refused: "refused"
     }
   }
 }

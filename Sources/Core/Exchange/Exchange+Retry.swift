@@ -104,6 +104,7 @@ extension FailureCause {
     case .connectRefused, .unreachable, .connectTimeout, .backlogFull, .connectFailed, .tlsFailed, .tlsTimeout,
       .poolQueueFull, .waitTimeout, .sendTimeout,
       .responseTimeout, .idleBodyTimeout, .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse,
+      .streamRefused,
       .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
       .responseTooLarge:
       true

@@ -64,6 +64,8 @@ package struct Exchange: Sendable {
   private var connectsFailSince: Instant?
   private var connectWaits: UInt8 = 0
   private var freshLosses: UInt8 = 0
+  /// Attempts that the server refused by its own word.
+  private var refusals: UInt8 = 0
   private var staleLooks: UInt8 = 0
   private(set) var hasPassedInterim = false
   /// Retries begun: further tries of a request that was answered, or failed, with a status that the settings name.
@@ -640,6 +642,9 @@ package struct Exchange: Sendable {
     return observation
   }
 
+  /// Attempts of one exchange that may end by the server's refusal and are followed by another.
+  private static let maximumRefusals: UInt8 = 12
+
   private mutating func settle(
     _ attempt: Attempt, verdict: Verdict, observation: Observation, budget: inout ReplayBudget, now: Instant
   ) -> AttemptEnd {
@@ -647,6 +652,7 @@ package struct Exchange: Sendable {
     lastEndSeenAt = attempt.endSeenAt ?? now
     lastEndWasSilent = observation.error == .timedOut && isSilent(attempt, observation)
     lastEndWasRace = !lastEndWasSilent && isRace(attempt, verdict)
+    if verdict == .refused, refusals < .max { refusals += 1 }
     let isLoss = !verdict.provesNoDelivery
     if isLoss, !attempt.lease.isReused { freshLosses &+= 1 }
     if let reason = objection(to: verdict) {
@@ -672,9 +678,15 @@ package struct Exchange: Sendable {
       case .proven: break
       case .never: return .switchedOff
       }
+      if verdict == .refused, !policy.believesRefusals { return .switchedOff }
     }
     if !isRecordWhole { return .bodyNotKept }
-    if replays >= policy.maximumReplays { return .tooManyReplays }
+    // A server that says GOAWAY after some streams refuses in bursts what it takes on the next connection.
+    if verdict == .refused
+      ? policy.maximumReplays == 0 || refusals > Self.maximumRefusals : replays >= policy.maximumReplays &+ refusals
+    {
+      return .tooManyReplays
+    }
     if freshLosses >= policy.maximumFreshLosses { return .tooManyFreshLosses }
     return nil
   }
@@ -683,6 +695,7 @@ package struct Exchange: Sendable {
     if case .answering = state { return withinResponse(observation) }
     if attempt.sawUnaskedResponse { return .unaskedResponse }
     if lastEndWasSilent { return .forgotten }
+    if verdict == .refused { return .streamRefused }
     if isRace(attempt, verdict) { return .race }
     switch observation.reading {
     case .endOfFile: return .closedBeforeResponse
@@ -693,7 +706,7 @@ package struct Exchange: Sendable {
   /// Whether a request met the close of a connection that had idled. A server that half-closes in idleness and reads on
   /// gets the request all the same: a race lost, and delivered.
   private func isRace(_ attempt: Attempt, _ verdict: Verdict) -> Bool {
-    guard attempt.lease.isReused else { return false }
+    guard attempt.lease.isReused, verdict != .refused else { return false }
     if case .answering = state { return false }
     return attempt.metClose || verdict != .delivered
   }

@@ -42,7 +42,7 @@ extension Failure {
     case .sendTimeout: "Find out why the server does not read its requests, or raise the timeout of idle bodies."
     case .responseTimeout:
       switch verdict {
-      case .unknown, .neverSent, .neverDelivered:
+      case .unknown, .neverSent, .neverDelivered, .refused:
         "Look for a firewall or a NAT that forgets idle connections, and lower the idle age at which they are reused."
       case .delivered, nil: "Find out what the server does with this request, or raise the response timeout."
       }
@@ -51,6 +51,7 @@ extension Failure {
     case .forgotten:
       "Look for a firewall, a NAT or a load balancer that forgets idle connections, and lower the idle age at which they are reused."
     case .race: racePrevention
+    case .streamRefused: "Raise the number of streams that the server takes at once, or add servers."
     case .closedBeforeResponse, .resetBeforeResponse:
       "Look into the server's own log: it may have crashed, been restarted, or run into a limit of its own."
     case .closedWithinResponse, .resetWithinResponse:
@@ -87,7 +88,9 @@ extension Failure {
   /// Whether the end of an attempt is what failed, so that its evidence matters.
   private var tellsVerdict: Bool {
     switch cause {
-    case .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse, .unaskedResponse, .responseTimeout: true
+    case .race, .forgotten, .closedBeforeResponse, .resetBeforeResponse, .streamRefused, .unaskedResponse,
+      .responseTimeout:
+      true
     case .connectRefused, .unreachable, .nameNotFound, .connectTimeout, .backlogFull, .connectFailed, .tlsFailed,
       .tlsTimeout, .poolQueueFull,
       .waitTimeout, .poolDraining, .descriptorLimit, .sendTimeout, .idleBodyTimeout, .exchangeTimeout,
@@ -120,6 +123,7 @@ extension Failure {
     case .race: "keep-alive race"
     case .forgotten: "connection forgotten on its way"
     case .closedBeforeResponse: "closed before a response"
+    case .streamRefused: "refused by the server (REFUSED_STREAM or GOAWAY)"
     case .resetBeforeResponse: "reset before a response"
     case .closedWithinResponse: "closed within the response"
     case .resetWithinResponse: "reset within the response"
@@ -160,6 +164,7 @@ extension Failure {
     case .forgotten:
       "The connection to \(server)\(leaseText) was gone without a word: nothing that was sent on it arrived."
     case .closedBeforeResponse: "\(server) closed the connection\(leaseText) without a response."
+    case .streamRefused: "\(server) refused the request each time (REFUSED_STREAM, or GOAWAY with a lower stream)."
     case .resetBeforeResponse: "\(server) reset the connection\(leaseText) without a response."
     case .closedWithinResponse: "\(server) closed the connection within its response."
     case .resetWithinResponse: "\(server) reset the connection within its response."
@@ -191,6 +196,7 @@ extension Failure {
     case .neverDelivered: return "It is proved that the request did not reach it."
     case .delivered: return "It had received at least a part of the request."
     case .unknown: return "Whether it received the request cannot be told."
+    case .refused: return "It says that it has not acted on the request."
     }
   }
 }

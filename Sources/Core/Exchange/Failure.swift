@@ -32,6 +32,8 @@ package enum FailureCause: Sendable, Hashable {
   case closedBeforeResponse
   /// Reset, or another error, before a response.
   case resetBeforeResponse
+  /// The server said in the protocol that it does not act on the request, as often as it was asked.
+  case streamRefused
   case closedWithinResponse
   case resetWithinResponse
   /// A response came that cannot be the answer: the server had not received a byte of the request.
@@ -74,6 +76,15 @@ package struct Failure: Sendable, Hashable {
     self.notReplayed = notReplayed
   }
 
+  /// Whether the request was on its way to a server and provably did not get there.
+  package var isProvenUndelivered: Bool {
+    guard lease != nil, let verdict else { return false }
+    switch verdict {
+    case .neverSent, .neverDelivered, .refused: return true
+    case .delivered, .unknown: return false
+    }
+  }
+
   /// The status to answer with (RFC 9110 section 15.6): 502, 503 or 504.
   package var status: Int {
     switch cause {
@@ -82,7 +93,9 @@ package struct Failure: Sendable, Hashable {
       .closedWithinResponse, .resetWithinResponse, .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP,
       .responseTooLarge, .upgradeFailed:
       502
-    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit, .backlogFull, .drainEnded, .stopped: 503
+    case .poolQueueFull, .waitTimeout, .poolDraining, .descriptorLimit, .backlogFull, .drainEnded, .stopped,
+      .streamRefused:
+      503
     case .connectTimeout, .tlsTimeout, .sendTimeout, .responseTimeout, .idleBodyTimeout, .exchangeTimeout, .forgotten,
       .tunnelTimeout:
       504
@@ -107,6 +120,7 @@ package struct Failure: Sendable, Hashable {
     case .idleBodyTimeout, .tunnelTimeout: "connection_read_timeout"
     case .forgotten: "connection_write_timeout"
     case .race, .closedBeforeResponse, .resetBeforeResponse: "connection_terminated"
+    case .streamRefused: "connection_limit_reached"
     case .closedWithinResponse, .resetWithinResponse: "http_response_incomplete"
     case .unaskedResponse, .invalidResponse, .doesNotSpeakHTTP: "http_protocol_error"
     case .responseTooLarge: "http_response_header_section_size"

@@ -16,15 +16,18 @@ package struct ReplayPolicy: Sendable, Hashable, BitwiseCopyable {
   /// Attempts on a fresh connection that may end without a response and without proof of non-delivery before the
   /// exchange fails: a request that kills every worker that reads it must not be handed round.
   package var maximumFreshLosses: UInt8
+  /// Whether the server's own word that it has not acted on a request (``Verdict/refused``) is enough to replay any method.
+  package var believesRefusals: Bool
 
   package init(
-    nonIdempotent: NonIdempotent = .proven,
+    nonIdempotent: NonIdempotent = .proven, believesRefusals: Bool = true,
     maximumReplays: UInt8 = 3,
     maximumFreshLosses: UInt8 = 2
   ) {
     self.nonIdempotent = nonIdempotent
     self.maximumReplays = maximumReplays
     self.maximumFreshLosses = maximumFreshLosses
+    self.believesRefusals = believesRefusals
   }
 }
 

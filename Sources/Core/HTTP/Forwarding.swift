@@ -28,6 +28,8 @@ package struct Forwarding: Sendable {
   package var listenerPort: UInt16
   /// `http` or `https`: how the client speaks to the listener.
   package var scheme: [UInt8]
+  /// Whether the request came by HTTP/2; for Via.
+  package var isHTTP2 = false
   /// Whether the peer is a proxy of ours: what it says in Forwarded and X-Forwarded-* is kept and added to.
   package var peerIsTrusted: Bool
   /// The name that this proxy gives itself in Via.

@@ -147,7 +147,7 @@ extension RequestHead {
       buffer.appendLineEnd()
     }
     if written.contains(.forwarded) { writeForwarded(to: &buffer, bytes, fields, forwarding) }
-    if written.contains(.via) { Via.write(to: &buffer, version, forwarding.pseudonym) }
+    if written.contains(.via) { Via.write(to: &buffer, forwarding.isHTTP2 ? nil : version, forwarding.pseudonym) }
   }
 
   private func writeForwardedFor(
@@ -229,8 +229,10 @@ extension RequestHead {
 
 /// The Via field (RFC 9110 section 7.6.3).
 enum Via {
-  static func write(to buffer: inout ByteBuffer, _ version: HTTPVersion, _ pseudonym: [UInt8]) {
+  /// - Parameter version: what the message came by; nil: HTTP/2.
+  static func write(to buffer: inout ByteBuffer, _ version: HTTPVersion?, _ pseudonym: [UInt8]) {
     switch version {
+    case nil: buffer.append("Via: 2.0 ")
     case .http10: buffer.append("Via: 1.0 ")
     case .http11: buffer.append("Via: 1.1 ")
     }

@@ -70,6 +70,17 @@ extension Metric {
     ),
     (.refused, counter("Requests and connections that a guard refused.", "guard")),
     (.tlsFailures, counter("TLS connections of clients that failed, by kind.", "kind")),
+    (.http2Connections, counter("Client connections that spoke HTTP/2.")),
+    (.http2Streams, counter("Requests that came as streams of HTTP/2.")),
+    (
+      .http2StreamsReset,
+      counter("Streams that clients reset, or that were reset because a rule was broken, by error code.", "code")
+    ),
+    (
+      .http2StreamsRefused,
+      counter("Requests that were refused with REFUSED_STREAM because a server provably did not get them.")
+    ),
+    (.http2Failures, counter("HTTP/2 connections of clients that ended with an error, by reason.", "reason")),
     (.tunnels, counter("Connections that were upgraded to another protocol, such as WebSocket.")),
     (.tunnelsEnded, counter("Ends of upgraded connections.", "how")),
     (
@@ -166,6 +177,9 @@ extension Metric {
     (.notRetried, counter("Failures of a kind that is retried and that were not, by reason.", "reason")),
     (.serverHandshakes, counter("TLS connections to servers that were agreed upon.")),
     (.serverResumptions, counter("TLS connections to servers that went on with an earlier session.")),
+    (.upstreamHTTP2Connections, counter("Connections to servers that spoke HTTP/2.")),
+    (.upstreamHTTP2Streams, counter("Requests that were sent as streams of HTTP/2.")),
+    (.upstreamGoAways, counter("GOAWAY frames of servers, by error code.", "code")),
     (.connectsFailedOver, counter("Connects that failed and were followed by one to another server.")),
     (.connectsAwaited, counter("Connects that failed and were followed by a wait for the same server.")),
   ]

@@ -39,6 +39,11 @@ package enum Metric: String, CaseIterable, Sendable {
   case failures = "photofinish_failures"
   case refused = "photofinish_refused"
   case tlsFailures = "photofinish_client_tls_failures"
+  case http2Connections = "photofinish_client_http2_connections"
+  case http2Streams = "photofinish_client_http2_streams"
+  case http2StreamsReset = "photofinish_client_http2_streams_reset"
+  case http2StreamsRefused = "photofinish_client_http2_streams_refused"
+  case http2Failures = "photofinish_client_http2_failures"
   case tunnels = "photofinish_tunnels"
   case tunnelsEnded = "photofinish_tunnels_ended"
 
@@ -92,6 +97,9 @@ package enum Metric: String, CaseIterable, Sendable {
   case notRetried = "photofinish_not_retried"
   case serverHandshakes = "photofinish_tls_handshakes_with_servers"
   case serverResumptions = "photofinish_tls_resumptions_with_servers"
+  case upstreamHTTP2Connections = "photofinish_http2_connections_to_servers"
+  case upstreamHTTP2Streams = "photofinish_http2_streams_to_servers"
+  case upstreamGoAways = "photofinish_http2_goaways_from_servers"
   case connectsFailedOver = "photofinish_connects_failed_over"
   case connectsAwaited = "photofinish_connects_awaited"
 

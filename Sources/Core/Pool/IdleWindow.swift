@@ -257,6 +257,7 @@ package struct IdleWindow: Sendable {
     }
     roundTripTimeMeasured(roundTripTime)
     switch verdict {
+    case .refused: return .unchanged
     case .delivered: guard metClose else { return .unchanged }
     case .neverSent, .neverDelivered: break
     case .unknown:

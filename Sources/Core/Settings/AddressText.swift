@@ -110,8 +110,17 @@ extension OriginAddress {
 }
 
 extension ServerSettings {
-  /// Parses `http://host:port`, `https://host:port`, or `unix:/path`. The port may be left out: 80, and 443 with TLS.
+  /// Parses `http://host:port`, `https://host:port`, `h2c://host:port`, or `unix:/path`. The port may be left out: 80, and 443 with TLS.
   package init(parsing text: String) throws(QuantityError) {
+    if text.hasPrefix("h2c://") {
+      do throws(QuantityError) {
+        self.init(origin: try OriginAddress(parsing: "http://" + text.dropFirst(6)))
+      } catch {
+        throw QuantityError(text: text, fact: error.fact, fix: error.fix.replacing("http://", with: "h2c://"))
+      }
+      isHTTP2 = true
+      return
+    }
     guard text.hasPrefix("https://") else {
       self.init(origin: try OriginAddress(parsing: text))
       return
@@ -131,7 +140,9 @@ extension ServerSettings {
   }
 
   /// As ``init(parsing:)`` reads its address.
-  package var url: String { isTLS ? origin.text.replacing("http://", with: "https://") : origin.text }
+  package var url: String {
+    origin.text.replacing("http://", with: isTLS ? "https://" : isHTTP2 ? "h2c://" : "http://")
+  }
 }
 
 /// Names as they stand in DNS, underscores included, and addresses.

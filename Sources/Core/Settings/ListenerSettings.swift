@@ -6,6 +6,8 @@ package struct ListenerSettings: Sendable, Hashable {
 
   /// nil: HTTP without TLS.
   package var tls: ListenerTLS?
+  /// Without TLS: whether clients may speak HTTP/2, known to do so beforehand (RFC 9113 section 3.3).
+  package var h2c = false
 
   package init(_ address: ListenAddress) { self.address = address }
 

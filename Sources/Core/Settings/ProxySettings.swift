@@ -47,6 +47,8 @@ package struct ProxySettings: Sendable, Hashable {
     package var clientConnections = 50_000
     /// Bytes of a request's body that are kept for a replay.
     package var replayBytes = 65_536
+    /// Requests that one HTTP/2 connection of a client may have under way.
+    package var http2Streams: UInt32 = 128
     package init() {}
   }
 

@@ -31,7 +31,7 @@ package struct ListenerTLS: Sendable, Hashable {
   package var minimumVersion = TLSVersion.version12
   package var clientCertificates = ClientCertificates.off
   /// The preferred one first. A client that offers others only is refused.
-  package var protocols: [ApplicationProtocol] = [.http11]
+  package var protocols: [ApplicationProtocol] = [.http2, .http11]
   package init() {}
 
   package enum Policy: String, Sendable, Hashable, CaseIterable {

@@ -69,6 +69,8 @@ package struct UpstreamSettings: Sendable, Hashable {
     package var nonIdempotentOnProof = true
     /// Replays of one exchange.
     package var limit = 3
+    /// Replay them as well when the server says in HTTP/2 that it has not acted on them.
+    package var believesRefusals = true
     package init(nonIdempotentOnProof: Bool = true, limit: Int = 3) {
       self.nonIdempotentOnProof = nonIdempotentOnProof
       self.limit = limit
@@ -85,6 +87,8 @@ package struct ServerSettings: Sendable, Hashable {
   package var isBackup = false
   /// Whether TLS is spoken to it.
   package var isTLS = false
+  /// Whether HTTP/2 is spoken to it from the first byte on, without TLS (RFC 9113 section 3.3).
+  package var isHTTP2 = false
   package init(origin: OriginAddress, weight: UInt32 = 1, isBackup: Bool = false, isTLS: Bool = false) {
     self.origin = origin
     self.weight = weight

@@ -11,6 +11,7 @@ package enum AccessLine {
     /// Method and target with their query as the settings have it; "-" when no head was understood.
     package var requestLine: [UInt8] = []
     package var version = HTTPVersion.http11
+    package var isHTTP2 = false
     /// The one that the client sent, when it is valid, else the one that was made here.
     package var requestID: [UInt8] = []
     package var status: UInt16 = 0

@@ -1,4 +1,5 @@
 import Core
+import HTTP2
 
 /// A connection to a client. While it is idle it holds no buffer and no exchange.
 ///
@@ -16,6 +17,8 @@ final class ClientConnection {
     case tunnelling
     /// The last answer was sent and our FIN with it; what the client still sends is dropped. -> closed.
     case lingering
+    /// HTTP/2 is spoken, and streams carry the requests. -> lingering, closed.
+    case multiplexing
     case closed
   }
 
@@ -34,6 +37,8 @@ final class ClientConnection {
     case tunnel
     /// To notice that this connection ends.
     case linger
+    /// To open no more streams: it was told so.
+    case farewell
   }
 
   let token: UInt64
@@ -46,6 +51,12 @@ final class ClientConnection {
   var tlsBehindHeader: ListenerContext?
   /// What the client connected to, where a proxy before this one says so.
   var namedDestination: NamedDestination?
+  /// The HTTP/2 connection of which it is a stream; nil for a connection.
+  let carrier: ClientConnection?
+  /// Its streams, once it speaks HTTP/2.
+  var streams: ClientStreams?
+  /// Whether it may speak HTTP/2 without TLS, known to do so beforehand (RFC 9113 section 3.3).
+  var maySpeakHTTP2 = false
   /// Whether it came in by TLS.
   let isSecure: Bool
   /// Whether ``SharedLoad`` counts this connection under its peer's address.
@@ -102,9 +113,21 @@ final class ClientConnection {
   ) {
     self.token = token
     self.isSecure = isSecure
+    carrier = nil
     transport = Transport(descriptor, isWritable: true)
     self.peer = peer
     told = Told(forwarding)
+  }
+
+  /// A stream of a connection that speaks HTTP/2.
+  init(token: UInt64, stream: HTTP2Stream, of connection: ClientConnection, on carrier: StreamCarrier) {
+    self.token = token
+    self.carrier = connection
+    isSecure = connection.isSecure
+    transport = Transport(stream, on: carrier, owner: token, number: connection.transport.number)
+    peer = connection.peer
+    namedDestination = connection.namedDestination
+    told = connection.streams?.told ?? connection.told
   }
 
   /// Closes the socket. Safe to call again.

@@ -80,7 +80,9 @@ extension Proxy {
       }
       let tls = server.isTLS ? context.map { ServerTLS(context: $0, name: upstream.certificateName(of: server)) } : nil
       members.append(
-        UpstreamMember(record: record, weight: server.weight, isBackup: server.isBackup, group: group, tls: tls))
+        UpstreamMember(
+          record: record, weight: server.weight, isBackup: server.isBackup, group: group, tls: tls,
+          isHTTP2: server.isHTTP2))
     }
     for server in upstream.servers {
       switch server.origin {

@@ -16,6 +16,19 @@ final class Server {
   var isBackup: Bool
   /// nil: HTTP without TLS.
   var tls: ServerTLS?
+  /// HTTP/2 is spoken to it from the first byte on, without TLS.
+  var isHTTP2: Bool
+  /// What ALPN chose on the last connection; nil: not known yet.
+  var choseHTTP2: Bool?
+  /// Connections that speak HTTP/2 and take further streams.
+  var carriers: [UpstreamCarrier] = []
+  /// Connections that are being opened and will speak HTTP/2; further requests wait for their streams.
+  var opening: [UpstreamConnection] = []
+
+  var streamLifetime = StreamLifetime()
+
+  /// Whether its next connection will speak HTTP/2, as far as is known.
+  var speaksHTTP2: Bool { isHTTP2 || (tls != nil && choseHTTP2 == true) }
   /// What keeps a client with it, as a field line; empty where the upstream has no such cookie.
   var stickyLine: [UInt8] = []
   var pool: Pool
@@ -52,6 +65,7 @@ final class Server {
     isBackup = member.isBackup
     group = member.group
     tls = member.tls
+    isHTTP2 = member.isHTTP2
     self.index = index
     self.upstream = upstream
     pool = Pool(settings: settings)

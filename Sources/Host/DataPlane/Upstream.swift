@@ -9,6 +9,8 @@ package struct UpstreamMember: Sendable {
   package var group: ServerGroup
   /// nil: HTTP without TLS.
   var tls: ServerTLS?
+  /// HTTP/2 is spoken to it from the first byte on.
+  var isHTTP2 = false
 }
 
 /// An upstream as one event loop has it. It stays the same object over a reload, as long as its name does.
@@ -127,7 +129,7 @@ final class Upstream {
   func replayPolicy(_ replay: UpstreamSettings.ReplaySettings) -> ReplayPolicy {
     ReplayPolicy(
       nonIdempotent: replay.nonIdempotentOnProof ? .proven : .never,
-      maximumReplays: UInt8(clamping: replay.limit))
+      believesRefusals: replay.believesRefusals, maximumReplays: UInt8(clamping: replay.limit))
   }
 
   /// Limits of the pool of one server: each of `threads` has its share.

@@ -16,6 +16,16 @@ final class UpstreamConnection {
   var isConnecting: Bool
   /// It is open, and TLS is being agreed upon; it still counts as connecting.
   var isShakingHands = false
+  /// Exchanges' connections-to-be that wait for this one, which will speak HTTP/2, to carry their streams; tokens.
+  var waitingForStreams: [UInt64] = []
+  /// The HTTP/2 connection of which it is a stream.
+  var carrier: UpstreamCarrier?
+  /// Of that, when the stream was opened: how long it had idled, how old it was, and how many streams it had carried.
+  var carrierFacts: (idleAge: Nanoseconds, age: Nanoseconds, uses: UInt32)?
+  /// Whether its exchange counts as one that could not be sent again.
+  var isUnrepairable = false
+  /// The worker has let go of it.
+  var isDiscarded = false
 
   /// Since when there has been something to read without a pause: while a client holds us back the server's last byte waits in
   /// the kernel, and the server has been counting its idle time.
@@ -44,6 +54,17 @@ final class UpstreamConnection {
     self.server = server
     self.id = id
     self.isConnecting = isConnecting
+    openedAt = now
+  }
+
+  /// A stream-to-be of a connection that speaks HTTP/2, or will.
+  init(token: UInt64, logID: UInt64, server: Server, id: ConnectionID, now: Instant) {
+    self.token = token
+    self.logID = logID
+    transport = Transport.none()
+    self.server = server
+    self.id = id
+    isConnecting = true
     openedAt = now
   }
 

@@ -67,6 +67,7 @@ extension Worker {
       client.closeSocket()
       return
     }
+    client.maySpeakHTTP2 = listener.settings.h2c
     switch listener.settings.proxyProtocol {
     case .off:
       if let tls = listener.tls { beginTLS(client, tls) }

@@ -67,6 +67,7 @@ extension Worker {
   ///
   /// - Parameter requestIsComplete: whether all of its last request is here.
   func closeGently(_ client: ClientConnection, requestIsComplete: Bool = true) {
+    guard client.carrier == nil else { return closeClient(client) }
     let mayHaveMore = client.inbound != nil || !requestIsComplete || client.transport.isReadable
     guard mayHaveMore, !client.transport.sawEnd else {
       closeClient(client)
@@ -236,6 +237,10 @@ extension Worker {
     }
     if retriesFailure(exchange, failure) { return }
     noteFailure(exchange, failure)
+    if exchange.client.carrier != nil, failure.isProvenUndelivered {
+      refuseStream(exchange)
+      return
+    }
     let server = serverName(exchange)
     // Both lists are those of RFC 9209.
     let error = ProxyStatus.ErrorType(rawValue: "\(failure.proxyStatusError)") ?? .proxyInternalError
@@ -354,6 +359,7 @@ extension Worker {
   /// Closes a client connection that carries no exchange any more.
   func closeClient(_ client: ClientConnection) {
     guard client.phase != .closed else { return }
+    endStreams(of: client)
     if let buffer = client.inbound.take() { recycle(buffer) }
     if let buffer = client.outbound.take() { recycle(buffer) }
     if client.kept != nil { releaseKept(client, "client-left") }
@@ -361,9 +367,11 @@ extension Worker {
       client.isCounted = false
       load.connectionClosed(ClientKey(address))
     }
-    counters.clientConnectionsClosed &+= 1
     client.closeSocket()
     clients.remove(client.token)
+    // Of a stream nothing else is counted.
+    if client.carrier != nil { return }
+    counters.clientConnectionsClosed &+= 1
     load.clientLeft()
     if acceptingIsPaused, drain == nil, load.clientCount < clientLimit - clientLimit / 64 {
       // Room again; the timer that was set when accepting paused takes care of a failure here, and of the other workers.

@@ -1,20 +1,24 @@
 import Core
 import Glibc
+import HTTP2
 
 /// The end of an attempt: what the socket shows, what that proves, and what follows.
 extension Worker {
   /// What the socket shows now. Three system calls, made only when an attempt has ended or a response is doubted.
   func observe(_ upstream: UpstreamConnection) -> Observation {
+    if let stream = upstream.transport.stream as? HTTP2ClientStream { return observe(upstream, stream) }
     let evidence = upstream.transport.observe()
     var response = Observation.Response.none
     if !(upstream.inbound?.isEmpty ?? true) {
       response = evidence.acknowledgement == .unmoved ? .cannotAnswer : .mayAnswer
     }
-    return Observation(
+    var observation = Observation(
       bytesSent: upstream.transport.bytesSinceMark,
       reading: upstream.transport.sawEnd ? .endOfFile : evidence.error == nil ? .open : .failed,
       error: evidence.error, acknowledgement: evidence.acknowledgement, response: response,
       roundTripTime: evidence.roundTripTime, retransmissionTimeout: evidence.retransmissionTimeout)
+    observation.isWithheld = upstream.transport.bytesSinceMark == 0
+    return observation
   }
 
   /// Reading came to the end of the stream or to an error before the response was whole.
@@ -122,6 +126,10 @@ extension Worker {
     }
     if exchange.headAt == nil { noteFailedAttempt(exchange, at: upstream.server) }
     guard let facts = exchange.facts, facts.isReused else { return }
+    if upstream.transport.stream != nil {
+      noteStreamEnd(exchange, upstream, facts, observation, verdict, end)
+      return
+    }
     switch end {
     case .abortClient, .awaitReset: return
     case .replayAfresh, .fail: break
@@ -253,6 +261,7 @@ extension Verdict {
     case .neverDelivered: "never-delivered"
     case .delivered: "delivered"
     case .unknown: "unknown"
+    case .refused: "refused"
     }
   }
 }

@@ -24,7 +24,13 @@ extension Worker {
     pauseAccepting()
     leave(listeners)
     listeners = []
-    for client in clients.all where client.phase == .idle { expect(.idle, of: client, within: drainGrace) }
+    for client in clients.all {
+      switch client.phase {
+      case .idle: expect(.idle, of: client, within: drainGrace)
+      case .multiplexing: sayFarewell(client)
+      case .readingHead, .exchanging, .tunnelling, .lingering, .closed: break
+      }
+    }
   }
 
   /// How long a client connection may stay quiet while the worker drains: a request that is on its way is still served.

@@ -70,22 +70,27 @@ extension Worker {
   /// Begins the attempt on a leased connection.
   func take(_ lease: consuming Lease, for exchange: ActiveExchange, at server: Server) {
     let client = exchange.client
-    let facts = lease.facts
+    var facts = lease.facts
     guard let upstream = server.connection(facts.connection) else {
       noteFault("the pool of \(server.record.name) leased a connection that is not there")
       giveBack(lease, to: server)
       fail(exchange, exchange.machine.refused(.proxyError(detail: "a leased connection is not there")))
       return
     }
+    if let carrier = upstream.carrierFacts {
+      facts.idleAge = carrier.idleAge
+      facts.connectionAge = carrier.age
+      facts.uses = carrier.uses
+    }
     exchange.facts = facts
     exchange.leasedAt = now
-    exchange.upstreamLogID = upstream.logID
+    exchange.upstreamLogID = upstream.carrier?.logID ?? upstream.logID
     exchange.machine.leased(facts)
     exchange.stage = .leased
     exchange.lease = consume lease
     exchange.upstream = upstream
     upstream.exchange = exchange.token
-    if exchange.signsIn { upstream.isPrivate = true }
+    if exchange.signsIn, upstream.carrier == nil { upstream.isPrivate = true }
     sendProxyHeader(for: client, on: upstream)
     upstream.transport.mark()
     upstream.scan = HeadScan()
@@ -113,7 +118,8 @@ extension Worker {
 
   // MARK: - Connecting
 
-  private func connect(_ id: ConnectionID, for exchange: ActiveExchange?, at server: Server) {
+  func connect(_ id: ConnectionID, for exchange: ActiveExchange?, at server: Server) {
+    if let exchange, joinsCarrier(id, exchange, at: server) { return }
     do throws(SystemError) {
       let connecting = try openSocket(to: server)
       let isFinished = connecting.finished
@@ -126,6 +132,7 @@ extension Worker {
           isConnecting: true, now: now)
       }
       server.place(upstream)
+      if server.speaksHTTP2 { server.opening.append(upstream) }
       upstream.exchange = exchange?.token
       exchange?.stage = .connecting
       exchange?.hasWaited = true
@@ -211,13 +218,24 @@ extension Worker {
   }
 
   /// A request can go out on it.
-  private func opened(_ upstream: UpstreamConnection) {
+  func opened(_ upstream: UpstreamConnection) {
     let server = upstream.server
+    if upstream.carrier == nil {
+      if server.isHTTP2 || upstream.transport.tls?.alpn == .http2 {
+        becomeCarrier(upstream)
+        return
+      }
+      server.choseHTTP2 = false
+      counters.upstreamConnectionsOpened &+= 1
+      server.counts.opened &+= 1
+      server.opening.removeAll { $0 === upstream }
+      let waiting = upstream.waitingForStreams
+      upstream.waitingForStreams = []
+      for token in waiting { if let other = upstreamConnections.element(token) { connectAgain(other) } }
+    }
     upstream.isConnecting = false
     upstream.transport.isWritable = true
     upstream.openedAt = now
-    counters.upstreamConnectionsOpened &+= 1
-    server.counts.opened &+= 1
     server.connectSucceeded()
     if let exchange = upstream.exchange.flatMap({ exchanges.element($0) }), exchange.upstream === upstream {
       exchange.upstream = nil
@@ -234,7 +252,13 @@ extension Worker {
       take(lease, for: exchange, at: server)
     case .keptIdle(let victim):
       if let victim { close(victim, of: server, because: .maximumIdleConnections) }
-      becameIdle(upstream)
+      if upstream.carrier == nil {
+        becameIdle(upstream)
+      } else {
+        let room = server.pool.connectionClosed(upstream.id, now: now)
+        discard(upstream)
+        use(room, of: server)
+      }
     case .close:
       countClose("unused", of: server)
       discard(upstream)
@@ -248,7 +272,14 @@ extension Worker {
     connectFailed(upstream, cause: cause(ofConnectError: errorNumber, at: upstream.server))
   }
 
-  private func connectFailed(_ upstream: UpstreamConnection, cause: FailureCause) {
+  func connectFailed(_ upstream: UpstreamConnection, cause: FailureCause) {
+    let waiting = upstream.waitingForStreams
+    upstream.waitingForStreams = []
+    defer {
+      for token in waiting {
+        if let other = upstreamConnections.element(token) { connectFailed(other, cause: cause) }
+      }
+    }
     let server = upstream.server
     let exchange = upstream.exchange.flatMap { exchanges.element($0) }
     countConnectFailure(at: server)
@@ -358,11 +389,14 @@ extension Worker {
     let server = upstream.server
     // A reload may have switched the PROXY protocol off meanwhile: the pool would keep it for everybody.
     var reusable =
-      wanted && !upstream.isPrivate && !(upstream.isNamed && server.upstream.settings.proxyProtocol == .off)
+      wanted && upstream.carrier == nil && !upstream.isPrivate
+      && !(upstream.isNamed && server.upstream.settings.proxyProtocol == .off)
     if reusable, server.record.isDoubted(at: now) {
       countClose("answers-doubted", of: server)
       reusable = false
     }
+    // A stream that nobody reads any more is of no use to the server.
+    if upstream.carrier != nil, !exchange.responseBody.isComplete { upstream.transport.breakOnClose() }
     exchange.upstream = nil
     exchange.stage = .none
     upstream.exchange = nil
@@ -451,12 +485,23 @@ extension Worker {
 
   /// Closes a connection that the pool has forgotten.
   func discard(_ upstream: UpstreamConnection) {
-    guard !upstream.transport.isClosed else { return }
+    guard !upstream.isDiscarded else { return }
+    forget(upstream)
+    let waiting = upstream.waitingForStreams
+    upstream.waitingForStreams = []
+    for token in waiting { if let other = upstreamConnections.element(token) { connectAgain(other) } }
+  }
+
+  /// Lets go of it, whatever its pool knows.
+  func forget(_ upstream: UpstreamConnection) {
+    upstream.isDiscarded = true
     if let inbound = upstream.inbound.take() { recycle(inbound) }
+    if !upstream.server.opening.isEmpty { upstream.server.opening.removeAll { $0 === upstream } }
     upstream.server.remove(upstream)
     upstreamConnections.remove(upstream.token)
     upstream.exchange = nil
     upstream.closeSocket()
+    streamLeft(upstream)
   }
 
   func countClose(_ reason: String, of server: Server) {
@@ -571,7 +616,7 @@ extension Worker {
 
   // MARK: - Sweeping
 
-  private func scheduleSweep(of server: Server) {
+  func scheduleSweep(of server: Server) {
     let bounds = server.record.bounds
     // While something is suspected, what idles is looked at soon: that it is kept ends the suspicion.
     let period = bounds.provenAge == .zero ? Self.suspiciousSweepPeriod : Self.sweepPeriod
@@ -593,6 +638,7 @@ extension Worker {
       learn(server) { $0.refresh(now: self.now) }
     }
     tellOfFirstClose(of: server)
+    let carriersNext = sweepCarriers(of: server)
     while true {
       switch server.pool.sweep(bounds: server.record.bounds, now: now) {
       case .close(let id, let reason):
@@ -601,6 +647,7 @@ extension Worker {
         learn(server) { $0.sentinelSurvived(idleAge: idleAge, now: self.now) }
         if closes { close(id, of: server, because: .maximumIdleAge) }
       case .done(var next):
+        next = min(next, carriersNext)
         if let firstCloseAt = server.firstCloseAt { next = min(next, firstCloseAt.advanced(by: Self.settlingTime)) }
         guard next != .distantFuture else { return }
         let due = min(
@@ -628,6 +675,7 @@ extension Worker {
       discard(upstream)
       use(room, of: server)
     }
+    closeIdleCarriers(of: server, because: reason.name)
     guard reason == .draining, server.keptCount > 0 else { return }
     for case .some(let upstream) in server.connections {
       if let client = upstream.keptBy.flatMap({ clients.element($0) }) { releaseKept(client, reason.name) }

@@ -61,7 +61,7 @@ extension Worker {
   func sendProxyHeader(for client: ClientConnection, on upstream: UpstreamConnection) {
     guard upstream.transport.bytesWritten == 0 else { return }
     let version = upstream.server.upstream.settings.proxyProtocol
-    guard version != .off else { return }
+    guard version != .off, upstream.carrier == nil else { return }
     upstream.isNamed = true
     var bytes = buffers.take()
     let header = proxyHeader(for: client)

@@ -44,6 +44,12 @@ extension Worker {
     adopt(reload.listeners)
     for client in clients.all {
       client.forwarding = forwarding(for: client.peer, isSecure: client.isSecure)
+      if client.carrier != nil { client.forwarding.isHTTP2 = true }
+      if let streams = client.streams {
+        var forwarding = client.forwarding
+        forwarding.isHTTP2 = true
+        streams.told = ClientConnection.Told(forwarding)
+      }
       client.hostUpstream = nil
       if client.phase == .idle, drain == nil, !client.awaitsProxyHeader {
         expect(.idle, of: client, within: settings.timeouts.clientIdle)
@@ -102,8 +108,11 @@ extension Worker {
         known.isActive = true
         known.weight = member.weight
         known.isBackup = member.isBackup
-        let speaksOtherwise = known.tls?.context !== member.tls?.context || known.tls?.name != member.tls?.name
+        let speaksOtherwise =
+          known.tls?.context !== member.tls?.context || known.tls?.name != member.tls?.name
+          || known.isHTTP2 != member.isHTTP2
         known.tls = member.tls
+        known.isHTTP2 = member.isHTTP2
         // What was opened under other settings of TLS is not what they ask for.
         if speaksOtherwise { closeIdleConnections(of: known) }
         known.pool.adopt(poolSettings)

@@ -155,6 +155,7 @@ extension Worker {
     record.clientRequests = client.requestsServed
     record.requestLine = exchange.requestLine(settings.logs.query)
     record.version = call.version
+    record.isHTTP2 = exchange.client.carrier != nil
     record.requestID = requestID
     record.status = call.status
     record.bytesIn = call.requestBodyBytes

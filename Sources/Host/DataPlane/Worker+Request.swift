@@ -21,6 +21,9 @@ extension Worker {
         return false
       }
     }
+    if client.requestsServed == 0, client.carrier == nil, client.isSecure || client.maySpeakHTTP2, beginsHTTP2(client) {
+      return true
+    }
     guard let inbound = client.inbound.take() else { return false }
     switch parseRequest(inbound, client) {
     case .incomplete:
@@ -178,7 +181,8 @@ extension Worker {
     exchange.method = head.method
     exchange.version = head.version
     exchange.requestID = requestID
-    exchange.clientKeepsAlive = head.keepsAlive
+    // A stream carries one request.
+    exchange.clientKeepsAlive = head.keepsAlive && client.carrier == nil
     exchange.asksForUpgrade = !head.upgrade.isEmpty
     expectNothing(of: client)
     if let span = route.bounds.exchange { limitExchange(of: exchange, to: span) }

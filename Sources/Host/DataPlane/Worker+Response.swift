@@ -64,6 +64,11 @@ extension Worker {
   /// Whether the response that has arrived may answer the request.
   private func couldAnswer(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> Bool {
     guard exchange.machine.mustCheckAnswer else { return true }
+    // A stream's answer has its number on it.
+    if upstream.carrier != nil {
+      if !exchange.requestBody.isComplete || !(exchange.record?.isEmpty ?? true) { exchange.answerIsEarly = true }
+      return true
+    }
     // A UNIX socket answers SIOCOUTQ with the memory of messages that were not read to their end: no evidence.
     let unacknowledged =
       upstream.server.record.address.isUnix ? nil : upstream.transport.unacknowledgedBytes
@@ -156,7 +161,7 @@ extension Worker {
     }
     noteOutcome(.answered(status: UInt16(head.status)), at: upstream.server)
     noteAnswer(exchange, upstream, head)
-    if ConnectionAuthentication.isNamed(inbound.readable, fields) { upstream.isPrivate = true }
+    if upstream.carrier == nil, ConnectionAuthentication.isNamed(inbound.readable, fields) { upstream.isPrivate = true }
     if head.status >= 400, retriesAnswer(exchange, upstream, inbound, head) {
       recycle(inbound)
       return

@@ -128,7 +128,9 @@ extension Worker {
     case .none: break
     case .idle:
       // A request may have come since the loop last looked; then the client was not idle.
-      if client.phase == .idle, client.transport.glance() == .quiet {
+      if client.phase == .multiplexing {
+        sayFarewell(client)
+      } else if client.phase == .idle, client.transport.glance() == .quiet {
         closeGently(client)
       } else {
         client.transport.isReadable = true
@@ -147,6 +149,7 @@ extension Worker {
     case .tunnel:
       if let exchange = client.exchange { tunnelWasSilent(exchange) }
     case .linger: closeClient(client)
+    case .farewell: farewellIsLate(client)
     }
   }
 

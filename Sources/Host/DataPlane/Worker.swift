@@ -60,6 +60,7 @@ final class Worker {
     static let drainDeadline: UInt8 = 6
     static let closeListeners: UInt8 = 7
     static let exchange: UInt8 = 8
+    static let carrier: UInt8 = 9
   }
 
   let index: Int
@@ -100,6 +101,8 @@ final class Worker {
   var clients = Slab<ClientConnection>(kind: Kind.client)
   var exchanges = ExchangeSlab(kind: Kind.exchange)
   var upstreamConnections = Slab<UpstreamConnection>(kind: Kind.upstream)
+  /// Connections to servers that speak HTTP/2.
+  var carriers = Slab<UpstreamCarrier>(kind: Kind.carrier)
   /// In the order of the settings.
   var upstreams: [Upstream] = []
   /// Gone from the settings, and some exchange may still ask them for a connection.
@@ -141,6 +144,7 @@ final class Worker {
   let scheme = Array("http".utf8)
   let secureScheme = Array("https".utf8)
   let ciphertext = CiphertextBuffer()
+  let waitingCarriers = WaitingCarriers()
   var date: [UInt8] = []
   var dateMadeAt = Instant(nanoseconds: 0)
   var notices = NoticeLimiter()
@@ -218,7 +222,8 @@ final class Worker {
   /// Serves until told to stop. Called on the worker's own thread.
   func run() {
     while !isStopped {
-      let patience = queued.isEmpty ? timers.soonest.map { $0.since(MonotonicClock.now) } : .zero
+      let patience =
+        queued.isEmpty && waitingCarriers.isEmpty ? timers.soonest.map { $0.since(MonotonicClock.now) } : .zero
       let count = poller.wait(atMost: patience)
       now = MonotonicClock.now
       for event in 0..<count {
@@ -231,6 +236,7 @@ final class Worker {
       while let token = timers.nextDue(at: now) {
         timerFired(token)
       }
+      flushCarriers()
       if !accessLines.isEmpty {
         if now.since(wallTakenAt) >= .seconds(1) { takeWallClock() }
         flushAccessLog()
@@ -255,6 +261,8 @@ final class Worker {
       if let client = clients.element(token) { clientEvent(client, readiness) }
     case Kind.upstream:
       if let upstream = upstreamConnections.element(token) { upstreamEvent(upstream, readiness) }
+    case Kind.carrier:
+      if let carrier = carriers.element(token) { carrierEvent(carrier, readiness) }
     case Kind.listener:
       accept(from: Int(token & 0xffff_ffff))
     case Kind.wakeup:
@@ -305,6 +313,13 @@ final class Worker {
     queued.append(client.token)
   }
 
+  /// Gives a client connection another turn although it has one: what came for it may be behind what this one looks at.
+  func queueAgain(_ client: ClientConnection) {
+    guard !client.isQueued else { return }
+    client.isQueued = true
+    queued.append(client.token)
+  }
+
   /// One turn for each that is queued now. Who queues up again waits for the next round of the loop, behind the others' events.
   private func takeQueuedTurns() {
     guard !queued.isEmpty else { return }
@@ -346,6 +361,8 @@ final class Worker {
         moved = pumpTunnel(exchange)
       case .lingering:
         moved = readLeftovers(client)
+      case .multiplexing:
+        moved = readFrames(client)
       case .closed:
         break
       }
@@ -391,8 +408,11 @@ final class Worker {
     leaving = []
     for client in clients.all {
       if let exchange = client.exchange { cutOff(exchange) }
-      closeClient(client)
     }
+    // Behind them, so that the answers on streams go out.
+    flushCarriers()
+    for client in clients.all { closeClient(client) }
     for server in servers { closeIdleConnections(of: server) }
+    flushCarriers()
   }
 }

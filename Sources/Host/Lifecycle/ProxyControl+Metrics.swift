@@ -148,6 +148,11 @@ private struct MetricsPage {
     case .failures: table("error", counters.failures)
     case .refused: table("guard", counters.refusedByGuards)
     case .tlsFailures: table("kind", counters.tlsFailures)
+    case .http2Connections: text.sample(counters.http2Connections)
+    case .http2Streams: text.sample(counters.http2Streams)
+    case .http2StreamsReset: table("code", counters.http2StreamsReset)
+    case .http2StreamsRefused: text.sample(counters.http2StreamsRefused)
+    case .http2Failures: table("reason", counters.http2Failures)
     case .tunnels: text.sample(counters.tunnels)
     case .tunnelsEnded: table("how", counters.tunnelsEnded)
     case .routeRequests: for route in routes { classes(route.labels, route.counts) }
@@ -203,6 +208,9 @@ private struct MetricsPage {
     case .notRetried: table("reason", counters.notRetried)
     case .serverHandshakes: text.sample(counters.tlsHandshakesWithServers)
     case .serverResumptions: text.sample(counters.tlsResumedWithServers)
+    case .upstreamHTTP2Connections: text.sample(counters.upstreamHTTP2Connections)
+    case .upstreamHTTP2Streams: text.sample(counters.upstreamHTTP2Streams)
+    case .upstreamGoAways: table("code", counters.upstreamGoAways)
     case .connectsFailedOver: text.sample(counters.connectsFailedOver)
     case .connectsAwaited: text.sample(counters.connectsAwaited)
     case .serverAvailable: each { $0.health.unhealthyBecause == nil && $0.health.ejectedFor == nil ? 1 : 0 }
@@ -240,7 +248,7 @@ private struct MetricsPage {
     }
   }
 
-  private static let verdicts = ["never-sent", "never-delivered", "delivered", "unknown"]
+  private static let verdicts = ["never-sent", "never-delivered", "delivered", "unknown", "refused"]
 
   private mutating func table(
     _ label: String, _ values: [String: UInt64], _ labels: MetricsText.Labels = MetricsText.Labels()

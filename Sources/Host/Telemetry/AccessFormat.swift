@@ -194,9 +194,10 @@ extension AccessLine.Record {
   fileprivate var isUnderstood: Bool { requestLine.contains(0x20) }
 
   fileprivate var versionText: String {
+    if isHTTP2 { return " HTTP/2.0" }
     switch version {
-    case .http10: " HTTP/1.0"
-    case .http11: " HTTP/1.1"
+    case .http10: return " HTTP/1.0"
+    case .http11: return " HTTP/1.1"
     }
   }
 

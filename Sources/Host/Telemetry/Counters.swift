@@ -15,6 +15,14 @@ package struct Counters: Equatable, Sendable {
   package var tunnels: UInt64 = 0
   /// TLS connections of clients that failed, by kind (``TLSFailure/Kind``).
   package var tlsFailures: [String: UInt64] = [:]
+  package var http2Connections: UInt64 = 0
+  package var http2Streams: UInt64 = 0
+  /// By the code of RFC 9113 section 7: what clients reset, and what was reset because they broke a rule.
+  package var http2StreamsReset: [String: UInt64] = [:]
+  /// Answered REFUSED_STREAM because nothing was done of the request.
+  package var http2StreamsRefused: UInt64 = 0
+  /// Connections that ended with an error, by reason (``HTTP2Failure/Reason``).
+  package var http2Failures: [String: UInt64] = [:]
   package var tlsHandshakesWithServers: UInt64 = 0
   /// Those among them that went on with an earlier session.
   package var tlsResumedWithServers: UInt64 = 0
@@ -25,6 +33,11 @@ package struct Counters: Equatable, Sendable {
 
   package var upstreamConnectionsOpened: UInt64 = 0
   package var upstreamConnectFailures: UInt64 = 0
+  /// Those among the opened that speak HTTP/2, and the streams on them.
+  package var upstreamHTTP2Connections: UInt64 = 0
+  package var upstreamHTTP2Streams: UInt64 = 0
+  /// By the code of RFC 9113 section 7.
+  package var upstreamGoAways: [String: UInt64] = [:]
   package var upstreamConnectionsReused: UInt64 = 0
   /// Closes by the server, by how and by the state of the connection.
   package var closedByServer: [String: UInt64] = [:]
@@ -80,12 +93,20 @@ package struct Counters: Equatable, Sendable {
     tunnels &+= other.tunnels
     tunnelsEnded.merge(other.tunnelsEnded, uniquingKeysWith: &+)
     tlsFailures.merge(other.tlsFailures, uniquingKeysWith: &+)
+    http2Connections &+= other.http2Connections
+    http2Streams &+= other.http2Streams
+    http2StreamsReset.merge(other.http2StreamsReset, uniquingKeysWith: &+)
+    http2StreamsRefused &+= other.http2StreamsRefused
+    http2Failures.merge(other.http2Failures, uniquingKeysWith: &+)
     tlsHandshakesWithServers &+= other.tlsHandshakesWithServers
     tlsResumedWithServers &+= other.tlsResumedWithServers
     bytesFromClients &+= other.bytesFromClients
     bytesToClients &+= other.bytesToClients
     upstreamConnectionsOpened &+= other.upstreamConnectionsOpened
     upstreamConnectFailures &+= other.upstreamConnectFailures
+    upstreamHTTP2Connections &+= other.upstreamHTTP2Connections
+    upstreamHTTP2Streams &+= other.upstreamHTTP2Streams
+    upstreamGoAways.merge(other.upstreamGoAways, uniquingKeysWith: &+)
     upstreamConnectionsReused &+= other.upstreamConnectionsReused
     closedByServer.merge(other.closedByServer, uniquingKeysWith: &+)
     closedByProxy.merge(other.closedByProxy, uniquingKeysWith: &+)

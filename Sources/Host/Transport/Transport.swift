@@ -1,11 +1,13 @@
 import Core
 import Glibc
+import HTTP2
 import TLS
 
 /// A peer's byte stream: the socket under it, its readiness, how it ended, and which bytes of it went out on the wire.
 ///
 /// It fills a buffer with what the peer sent, and takes a buffer's bytes to send. Only here and in the loop are sockets
-/// called, so that whoever uses a transport does not see what lies between: nothing, or TLS (``TLSLayer``).
+/// called, so that whoever uses a transport does not see what lies between: nothing, TLS
+/// (``TLSLayer``), or an HTTP/2 connection of which it is one stream (``StreamLayer``).
 ///
 /// Readiness is edge-triggered: events set it, a short count or EAGAIN clears it.
 struct Transport: ~Copyable {
@@ -42,6 +44,7 @@ struct Transport: ~Copyable {
   enum Layer {
     case none
     case tls(TLSLayer)
+    case stream(StreamLayer)
   }
 
   /// As the poller knows it. It stays readable when the socket is closed.
@@ -71,6 +74,31 @@ struct Transport: ~Copyable {
     self.isWritable = isWritable
   }
 
+  /// Nothing: closed.
+  private init() {
+    number = -1
+    descriptor = nil
+    isWritable = false
+  }
+
+  static func none() -> Transport { Transport() }
+
+  /// One stream of an HTTP/2 connection.
+  ///
+  /// - Parameters:
+  ///   - owner: the token of whoever uses it.
+  ///   - number: the connection's, for what is asked of it by number, as addresses are.
+  init(_ stream: HTTP2MessageStream, on carrier: StreamCarrier, owner: UInt64, number: Int32) {
+    self.number = number
+    descriptor = nil
+    isWritable = true
+    isReadable = true
+    layer = .stream(StreamLayer(stream, on: carrier, owner: owner))
+  }
+
+  /// The stream that it is; nil for a connection.
+  var stream: HTTP2MessageStream? { if case .stream(let layer) = layer { layer.stream } else { nil } }
+
   // MARK: - TLS
 
   /// From here on the peer speaks TLS.
@@ -99,10 +127,19 @@ struct Transport: ~Copyable {
 
   // MARK: - Its state
 
-  var isClosed: Bool { descriptor == nil }
+  var isClosed: Bool {
+    if case .stream(let layer) = layer { return layer.isClosed }
+    return descriptor == nil
+  }
 
   /// Nothing will be read any more.
   var isOver: Bool { sawEnd || firstError != 0 }
+
+  /// Where on the wire the next byte goes that is handed over.
+  var nextOffset: UInt64 {
+    if case .tls(let layer) = layer { return bytesWritten &+ UInt64(layer.session.outputCount) }
+    return bytesWritten
+  }
 
   /// Bytes since the mark that the kernel took; none while those that it took are of no use to anybody.
   var bytesSinceMark: UInt64 {
@@ -148,7 +185,11 @@ struct Transport: ~Copyable {
 
   /// Reads into the writable part of `buffer`, which must not be full. Whoever reads beyond the end is told of it again.
   mutating func receive(into buffer: inout ByteBuffer) -> Received {
-    if case .tls(let layer) = layer { return receivePlaintext(into: &buffer, layer) }
+    switch layer {
+    case .none: break
+    case .tls(let layer): return receivePlaintext(into: &buffer, layer)
+    case .stream(let layer): return receive(into: &buffer, layer)
+    }
     let room = buffer.writableCount
     switch Socket.receive(number, into: &buffer) {
     case .bytes(let count):
@@ -170,7 +211,11 @@ struct Transport: ~Copyable {
 
   /// Sends `bytes`, as many as go now.
   mutating func send(_ bytes: RawSpan) -> Sent {
-    if case .tls(let layer) = layer { return sendPlaintext(bytes, layer) }
+    switch layer {
+    case .none: break
+    case .tls(let layer): return sendPlaintext(bytes, layer)
+    case .stream(let layer): return send(bytes, layer)
+    }
     switch Socket.send(number, bytes) {
     case .bytes(let count):
       noteWritten(count)
@@ -188,14 +233,22 @@ struct Transport: ~Copyable {
 
   /// Looks whether something waits to be read, without taking it.
   mutating func glance() -> Glance {
-    if case .tls(let layer) = layer { return glanceAtPlaintext(layer) }
+    switch layer {
+    case .none: break
+    case .tls(let layer): return glanceAtPlaintext(layer)
+    case .stream(let layer): return layer.stream.resetCode == nil ? .quiet : .failed(ECONNRESET)
+    }
     let glance = Socket.glance(number)
     if glance == .quiet { isReadable = false }
     return glance
   }
 
   /// Whether the peer has sent its FIN or a RST, whatever is still to be read before that.
-  var hasClosedPeer: Bool { Socket.peerHasClosed(number) }
+  var hasClosedPeer: Bool {
+    // A stream's end says that the request is whole, and no more.
+    if case .stream(let layer) = layer { return layer.stream.resetCode != nil }
+    return Socket.peerHasClosed(number)
+  }
 
   // MARK: - Evidence
 
@@ -217,7 +270,10 @@ struct Transport: ~Copyable {
   }
 
   /// What the socket shows of the bytes since the mark. Two system calls.
-  mutating func observe() -> Evidence {
+  mutating func observe() -> Evidence { observe(since: marked) }
+
+  /// What the socket shows of the bytes behind an offset on the wire. Two system calls.
+  mutating func observe(since marked: UInt64) -> Evidence {
     if firstError == 0 { _ = takeError() }
     let error: SocketError? =
       switch firstError {
@@ -249,23 +305,41 @@ struct Transport: ~Copyable {
 
   /// Says that nothing more will be sent; what the peer still sends can be read.
   mutating func endWriting() {
-    guard case .tls(let layer) = layer else { return Socket.shutdownWriting(number) }
-    layer.session.closeNotify()
-    layer.endsWhenSent = true
-    flush(layer)
+    switch layer {
+    case .none: Socket.shutdownWriting(number)
+    case .tls(let layer):
+      layer.session.closeNotify()
+      layer.endsWhenSent = true
+      flush(layer)
+    case .stream(let layer): endMessage(layer)
+    }
   }
 
   /// Closing will tell the peer that the stream did not end in order: a RST, and what was not sent is dropped.
   func breakOnClose() {
-    if case .tls(let layer) = layer { layer.isBroken = true }
+    switch layer {
+    case .none: break
+    case .tls(let layer): layer.isBroken = true
+    case .stream(let layer):
+      layer.isBroken = true
+      return
+    }
     Socket.abortOnClose(number)
   }
 
   /// Closes the socket. Safe to call again.
   mutating func close() {
-    if case .tls(let layer) = layer, !isClosed, !layer.isBroken, firstError == 0 {
-      layer.session.closeNotify()
-      flush(layer)
+    switch layer {
+    case .none: break
+    case .tls(let layer):
+      if !isClosed, !layer.isBroken, firstError == 0 {
+        layer.session.closeNotify()
+        flush(layer)
+      }
+    case .stream(let layer):
+      guard !layer.isClosed else { return }
+      endMessage(layer)
+      layer.forget()
     }
     descriptor = nil
   }

@@ -19,6 +19,10 @@ package final class HTTP2ClientSession: HTTP2Session {
   /// How many streams the server takes at once.
   package var peerMaxStreams: UInt32 { peerStreamLimit }
 
+  /// Where the earliest of the streams begins that are open; nil when none has begun.
+  package var earliestHeaders: UInt64? {
+    streams.values.lazy.compactMap { ($0 as? HTTP2ClientStream)?.headersOffset }.min()
+  }
   /// Whether a stream can be opened now.
   package var canOpen: Bool {
     hasSettings && takesRequests && openStreams + unsentStreams < Int(peerStreamLimit)

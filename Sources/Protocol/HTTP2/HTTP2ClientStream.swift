@@ -54,7 +54,7 @@ package final class HTTP2ClientStream: HTTP2MessageStream {
   }
 
   /// Takes bytes of the request, all of them or none.
-  package func send(_ request: RawSpan) -> Transferred {
+  override package func send(_ request: RawSpan) -> Transferred {
     if let resetCode { return .reset(resetCode) }
     guard let session = session as? HTTP2ClientSession else { return .reset(.cancel) }
     guard id != 0 || session.takesRequests else {
@@ -87,8 +87,8 @@ package final class HTTP2ClientStream: HTTP2MessageStream {
     return .bytes(request.byteCount)
   }
 
-  /// The pump has closed its side: the request is complete, or never will be.
-  package func endOfRequest() {
+  /// The request is complete, or never will be.
+  override package func endOfMessage(complete: Bool) {
     switch sending {
     case .complete: break
     case .head, .counted, .chunked: reset(.cancel)
@@ -290,7 +290,9 @@ extension HTTP2FieldBlock {
   func writeResponse(to buffer: inout ByteBuffer, status: UInt16, framing: Framing) {
     buffer.append("HTTP/1.1 ")
     buffer.append(decimal: UInt64(status))
-    buffer.append(" \r\n")
+    buffer.append(" ")
+    buffer.append(ReasonPhrase.standard(for: status))
+    buffer.append("\r\n")
     buffer.append(lines.readable)
     switch framing {
     case .none: break

@@ -76,6 +76,14 @@ package class HTTP2MessageStream {
     return isClosed || session == nil ? .reset(.cancel) : .wouldBlock
   }
 
+  /// Takes bytes of this side's message, all of them or none.
+  package func send(_ bytes: RawSpan) -> Transferred { .reset(.internalError) }
+
+  /// Nothing follows of this side's message. Call it once behind every message.
+  ///
+  /// - Parameter complete: whether content that only this delimits is all there.
+  package func endOfMessage(complete: Bool) {}
+
   /// Ends the stream at once; what waits to be sent on it is dropped.
   package func reset(_ code: HTTP2ErrorCode) {
     guard resetCode == nil, !isClosed else { return }

@@ -9,7 +9,7 @@ package final class HTTP2Stream: HTTP2MessageStream {
     case head
     case counted(UInt64)
     case chunked
-    /// Until ``endOfResponse(complete:)``.
+    /// Until ``endOfMessage(complete:)``.
     case untilEnd
     /// Both ways, whatever the bytes are.
     case tunnel
@@ -47,7 +47,7 @@ package final class HTTP2Stream: HTTP2MessageStream {
   }
 
   /// Takes bytes of the response, all of them or none.
-  package func send(_ response: RawSpan) -> Transferred {
+  override package func send(_ response: RawSpan) -> Transferred {
     if let resetCode { return .reset(resetCode) }
     guard let session else { return .reset(.cancel) }
     guard outbox.count <= session.limits.unsentBytes else {
@@ -73,8 +73,7 @@ package final class HTTP2Stream: HTTP2MessageStream {
     return .bytes(response.byteCount)
   }
 
-  /// The pump has closed its side: content that is delimited by the close is complete. Call it once behind every response.
-  package func endOfResponse(complete: Bool) {
+  override package func endOfMessage(complete: Bool) {
     guard resetCode == nil else { return }
     isPumpDone = true
     switch sending {

@@ -123,7 +123,7 @@ struct SettingsFileTests {
     // The name of an upstream is the key above it.
     #expect(try keys("upstreams") == count(UpstreamSettings()) - 1)
     // The scheme of a URL says whether TLS is spoken.
-    #expect(try keys("upstreams", "servers") == count(ServerSettings(origin: .unix(path: "/"))) - 1)
+    #expect(try keys("upstreams", "servers") == count(ServerSettings(origin: .unix(path: "/"))) - 2)
     #expect(try keys("upstreams", "tls") == count(UpstreamTLS()))
     // Who issues the certificates of clients has a key of its own.
     #expect(try keys("listen", "tls") == count(ListenerTLS()) + 1)

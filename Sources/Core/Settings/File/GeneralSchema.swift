@@ -67,6 +67,9 @@ enum GeneralSchema {
           "clients", \.clientConnections, .count(1...10_000_000),
           "Client connections of the process; more wait in the kernel's queue."),
         SettingsKey(
+          "http2-streams", \.http2Streams, .count(1...10_000),
+          "Requests that one HTTP/2 connection of a client may have under way."),
+        SettingsKey(
           "replay-body", \.replayBytes, .size(0...(1 << 30)), "What is kept of a request's body for a replay."),
       ],
       foreignKeys: [

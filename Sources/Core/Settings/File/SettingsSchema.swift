@@ -13,7 +13,7 @@ enum SettingsSchema {
       keys: [
         SettingsKey(
           "listen", \.settings.listeners, listenerForm.list(), example: "\":8080\"", isLive: true,
-          "Where clients come in: `host:port`, `:port` for all addresses, `[v6]:port`, `unix:/path`, or `systemd:NAME` for a socket that the service manager opened. A map has `address`, `proxy-protocol` and `tls`."
+          "Where clients come in: `host:port`, `:port` for all addresses, `[v6]:port`, `unix:/path`, or `systemd:NAME` for a socket that the service manager opened. A map has `address`, `proxy-protocol`, `tls` and `h2c`."
         ),
         SettingsKey(
           "behind", \.settings.behind, behindForm, example: "aws-alb",
@@ -96,6 +96,7 @@ enum SettingsSchema {
       var address: ListenAddress?
       var proxyProtocol = ListenerSettings.ProxyProtocolIn.off
       var tls: ListenerTLS?
+      var h2c = false
     }
     let section = SettingsSection<Draft>(
       title: "a listener",
@@ -106,6 +107,10 @@ enum SettingsSchema {
           "Each connection begins with a PROXY protocol header of version 1 or 2: from these addresses, or `on` for from whoever connects."
         ),
         SettingsKey("tls", \.tls, TLSSchema.listenerForm, "TLS to the clients that connect here (the page tls.md)."),
+        SettingsKey(
+          "h2c", \.h2c, .onOff,
+          "Without TLS: whether clients may speak HTTP/2 that know beforehand that it is spoken here (the page http2.md)."
+        ),
       ])
     return SettingsForm(
       description: "an address, for instance 127.0.0.1:8080 or :8080", kind: "address, or map",
@@ -123,12 +128,18 @@ enum SettingsSchema {
         var listener = ListenerSettings(address)
         listener.proxyProtocol = draft.proxyProtocol
         listener.tls = draft.tls
+        listener.h2c = draft.h2c
+        if draft.h2c, draft.tls != nil {
+          reader.report(
+            "has 'h2c' and 'tls'", fix: "leave 'h2c' out; with TLS the client and 'alpn' choose the protocol")
+          return nil
+        }
         return listener
       },
       show: { listener in
-        if listener.proxyProtocol == .off, listener.tls == nil { return address.show(listener.address) }
+        if listener.proxyProtocol == .off, listener.tls == nil, !listener.h2c { return address.show(listener.address) }
         return section.show(
-          Draft(address: listener.address, proxyProtocol: listener.proxyProtocol, tls: listener.tls))
+          Draft(address: listener.address, proxyProtocol: listener.proxyProtocol, tls: listener.tls, h2c: listener.h2c))
       },
       keys: section.describe(Draft()))
   }

@@ -96,6 +96,10 @@ extension UpstreamSchema {
           "non-idempotent", \.nonIdempotentOnProof, .choice([("proven", true), ("never", false)]),
           "Replay POST and its like when it is proven that the server did not get them, or never."),
         SettingsKey("limit", \.limit, .count(0...255), "Replays of one request."),
+        SettingsKey(
+          "refused", \.believesRefusals, .onOff,
+          "Replay POST and its like as well when the server says in HTTP/2 that it has not acted on them (REFUSED_STREAM, GOAWAY)."
+        ),
       ])
     var form = section.form(standard: .init())
     form.kind = "map, or off"

@@ -6,7 +6,7 @@ enum UpstreamSchema {
       keys: [
         SettingsKey(
           "servers", \.servers, serverForm.list(), example: "[http://127.0.0.1:3000]", isLive: true,
-          "Its servers: `http://host:port`, `https://host:port` for TLS, or `unix:/path`, or maps with `url`, `weight` and `backup`. A name stands for all its addresses."
+          "Its servers: `http://host:port`, `https://host:port` for TLS, `h2c://host:port` for HTTP/2 without TLS, or `unix:/path`, or maps with `url`, `weight` and `backup`. A name stands for all its addresses."
         ),
         SettingsKey(
           "keeps-idle", \.keepsIdle, keepsIdleForm, example: "nginx",
@@ -107,7 +107,9 @@ enum UpstreamSchema {
     SettingsSection(
       title: "a server",
       keys: [
-        SettingsKey("url", \.url, urlForm.optional(), "`http://host:port`, `https://host:port` or `unix:/path`."),
+        SettingsKey(
+          "url", \.url, urlForm.optional(),
+          "`http://host:port`, `https://host:port`, `h2c://host:port` or `unix:/path`."),
         SettingsKey(
           "weight", \.weight, .count(0...1_000_000),
           "Its share of the requests beside the other servers; 0: none, it is drained."),

@@ -355,6 +355,8 @@ extension World {
     case .neverDelivered: coverage.saw(.verdictNeverDelivered)
     case .delivered: coverage.saw(.verdictDelivered)
     case .unknown: coverage.saw(.verdictUnknown)
+    // HTTP/2's word, which no server of these worlds gives.
+    case .refused: break
     }
     // A connect that failed is no attempt of the ledger.
     guard let connection = requests[at].upstream, let facts = requests[at].facts else { return }
