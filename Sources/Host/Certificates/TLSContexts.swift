@@ -52,8 +52,6 @@ final class TLSContexts: Sendable {
   private struct State {
     var listeners: [Watched<ListenerContext>] = []
     var upstreams: [Watched<UpstreamContext>] = []
-    /// What was warned of, by the certificate's fingerprint.
-    var warned: Set<String> = []
   }
 
   private struct Watched<Context: AnyObject & Sendable>: Sendable {

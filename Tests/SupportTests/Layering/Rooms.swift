@@ -41,7 +41,9 @@ enum Rooms {
     "Host/Admin": ["Host/Lifecycle", "Host/Loop", "Host/Telemetry"],
     "Host/Capture": [],
     "Host/Check": [],
-    "Host/DataPlane": ["Host/Health", "Host/Lifecycle", "Host/Loop", "Host/Names", "Host/Telemetry", "Host/Transport"],
+    "Host/DataPlane": [
+      "Host/Certificates", "Host/Health", "Host/Lifecycle", "Host/Loop", "Host/Names", "Host/Telemetry", "Host/Transport",
+    ],
     "Host/Drive": ["Host/Loop", "Host/Origin", "Host/Wire"],
     "Host/Health": ["Host/DataPlane", "Host/Loop"],
     "Host/Lab": ["Host/Drive", "Host/Loop", "Host/Origin", "Host/Wire"],
