@@ -17,11 +17,13 @@ struct LogJudging {
     let configured = configurations(&expansion)
     var question = question
     question.readsAnswered = !application.isEmpty
-    var parts = read(expansion.files, question, configured.formats)
+    var parts = readCausesFirst(expansion.files, &question, configured.formats)
+    // What came by standard input is gone.
+    let canReadAgain = !expansion.files.contains("-")
     var problems = expansion.problems
     let behind = LogReport.layersBehind(parts.map(\.tally))
     let others = application + behind.map { expansion.files[$0] }.filter { $0 != "-" }
-    if !behind.isEmpty, !question.readsAnswered {
+    if !behind.isEmpty, !question.readsAnswered, canReadAgain {
       // A balancer's log beside the log of what is behind it.
       question.readsAnswered = true
       parts = read(expansion.files, question, configured.formats)
@@ -33,7 +35,7 @@ struct LogJudging {
       wider.wantedRequests = heard.sample
       again = wider
     }
-    if let again {
+    if let again, canReadAgain {
       // A log of causes, or that of the layer behind, has requests that another log shows as answered: those lines are wanted, too.
       parts = read(expansion.files, again, configured.formats)
       if again.wantedRequests != nil { witness?.matchClocks(LogReport.inFront(parts.map(\.tally), behind)) }
@@ -42,6 +44,20 @@ struct LogJudging {
     return LogReport(
       parts: parts.map { ($0.path == "-" ? "standard input" : $0.path, $0.tally, $0.problem) },
       problems: problems, question: question, witness: witness)
+  }
+
+  /// Error logs are small, and say of which requests the other logs' lines are wanted: they are read first, and nothing twice.
+  private func readCausesFirst(
+    _ files: [String], _ question: inout LogQuestion, _ configured: [LogLineFormat]
+  ) -> [LogReading.Result] {
+    let causes = files.indices.filter { LogPaths.isNamedAsErrors(files[$0]) }
+    guard !causes.isEmpty, causes.count < files.count else { return read(files, question, configured) }
+    var parts = Array(repeating: LogReading.Result?.none, count: files.count)
+    for (index, part) in zip(causes, read(causes.map { files[$0] }, question, configured)) { parts[index] = part }
+    question = LogReport.questionForCauses(parts.compactMap { $0?.tally }, question, companionsFollow: true) ?? question
+    let others = files.indices.filter { parts[$0] == nil }
+    for (index, part) in zip(others, read(others.map { files[$0] }, question, configured)) { parts[index] = part }
+    return parts.compactMap(\.self)
   }
 
   /// Searches the logs of the layer behind for the failed requests.

@@ -125,6 +125,38 @@ import Testing
     #expect(result.text.contains(#""confidence":{"race":{"high":1}"#))
   }
 
+  /// Two layers on one command line are joined without being asked to: the one behind shows which of the failed requests arrived.
+  @Test func twoLogsOnOneCommandLineAreJoined() throws {
+    let other = Self.race.replacing("1-67891233-abcdef012345678912345678", with: "1-77777777-abcdef012345678912345678")
+    let answered = Self.success.replacing(
+      "1-67891233-abcdef012345678912345678", with: "1-88888888-abcdef012345678912345678")
+    try write(Self.race + other + answered, "alb.log")
+    func behind(_ trace: String, second: Int = 45) -> String {
+      #"10.0.0.9 - - [15/Jan/2026:12:30:\#(second) +0000] "POST /orders?token=secret HTTP/1.1" 200 12 "-" "-" 98 0.004 [app] [] 10.0.0.7:3000 12 0.004 200 Root="#
+        + trace + "\n"
+    }
+    let seen = ["1-77777777", "1-88888888"].map { behind($0 + "-abcdef012345678912345678") }.joined()
+    try write(
+      behind("1-66666666-abcdef012345678912345678", second: 40) + seen
+        + behind("1-99999999-abcdef012345678912345678", second: 50), "access.log")
+    let result = try run("photofinish logs access.log alb.log --output json")
+    #expect(result.text.contains(#""classes":{"race":1,"died":1}"#), "\(result.text)")
+    #expect(result.text.contains(#""never_seen_by_application":1"#), "\(result.text)")
+  }
+
+  /// The error log is read first, and says which answered requests are wanted: what comes by standard input cannot be read twice.
+  @Test func theErrorLogGoesBeforeStandardInput() throws {
+    let request = #"192.0.2.10 - - [15/Jan/2026:12:30:45 +0000] "GET /orders HTTP/1.1" 200 157 "-" "curl/8""# + "\n"
+    try write(request + Self.combined, "access.log")
+    try write(
+      #"2026/01/15 12:30:45 [error] 31#31: *1 upstream prematurely closed connection while reading response header from upstream, client: 192.0.2.10, server: _, request: "GET /orders HTTP/1.1", upstream: "http://10.0.0.7:3000/orders", host: "x""#
+        + "\n", "error.log")
+    for command in ["cat access.log | photofinish logs - error.log", "photofinish logs access.log error.log"] {
+      let result = try run(command + " --output json")
+      #expect(result.text.contains(#""classes":{"repaired":1}"#), "\(command): \(result.text)")
+    }
+  }
+
   @Test func thePageNeedsNothingElse() throws {
     try write(Self.success + Self.race, "race.log")
     let result = try run("photofinish logs race.log --html page.html > /dev/null; cat page.html")

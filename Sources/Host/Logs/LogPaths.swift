@@ -12,6 +12,11 @@ package enum LogPaths {
     package var problems: [String] = []
   }
 
+  /// The name says that the file is a log of errors: `error.log`, `error.log.2.gz`, `shop-error_log`.
+  package static func isNamedAsErrors(_ path: String) -> Bool {
+    (path.split(separator: "/").last ?? "").lowercased().contains("err")
+  }
+
   package static func expand(_ paths: [String]) -> Expansion {
     var expansion = Expansion()
     for path in paths { expand(path, isNamed: true, depth: 0, &expansion) }

@@ -25,6 +25,40 @@ struct JSONMembers {
     return at == line.end
   }
 
+  /// Names and values: `status=502 urt=0.001 uri="/orders"`. Lists as nginx writes them are one value; words without a sign are
+  /// passed over. Whether there were at least three pairs.
+  mutating func scanPairs(_ bytes: RawSpan, _ line: ByteRange) -> Bool {
+    members.removeAll(keepingCapacity: true)
+    var scanner = LineScanner(line)
+    while !scanner.isAtEnd {
+      let begin = scanner.at
+      guard let sign = bytes.nearby(UInt8(ascii: "="), from: begin, to: Swift.min(scanner.end, begin + 40)),
+        sign > begin,
+        isName(bytes, from: begin, to: sign)
+      else {
+        _ = scanner.field(bytes)
+        continue
+      }
+      scanner.at = sign + 1
+      let isText = scanner.at < scanner.end && bytes.byte(at: scanner.at) == UInt8(ascii: "\"")
+      let value = isText ? scanner.quoted(bytes) ?? scanner.word(bytes) : scanner.list(bytes)
+      add(ByteRange(from: begin, to: sign), .empty, value, isText: true)
+    }
+    return members.count >= 3
+  }
+
+  private func isName(_ bytes: RawSpan, from start: Int, to end: Int) -> Bool {
+    for offset in start..<end {
+      switch bytes.byte(at: offset) {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."),
+        UInt8(ascii: "@"):
+        continue
+      default: return false
+      }
+    }
+    return true
+  }
+
   /// The value at the top, without quotes.
   func value(_ bytes: RawSpan, _ name: String) -> ByteRange? {
     for member in members where member.parent.isEmpty && bytes.equals(name, member.name) { return member.value }

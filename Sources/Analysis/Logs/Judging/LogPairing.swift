@@ -13,6 +13,9 @@ struct LogPairing {
   /// How far apart the lines of a pair may be, beyond how finely their times are written.
   private static let slack: Int64 = 1_500_000_000
 
+  /// So many lines of one client and request line are compared with a cause at most.
+  private static let maximumCandidates = 4_096
+
   private var failures: [LogFailure]
   /// Lines that belong to another one.
   private(set) var isAbsorbed: [Bool]
@@ -92,14 +95,22 @@ struct LogPairing {
     }
     /// How many causes a line of the access log has taken.
     var taken: [Int: Int32] = [:]
+    /// The first candidate of a key that can still take one: both lists are in order of time, so those before it are behind for good.
+    var first: [UInt64: Int] = [:]
     for index in order where failures[index].source == source && !isAbsorbed[index] {
       var cause = failures[index]
       let key = key(cause, for: source)
       guard key != 0, cause.hasTime, let open = candidates[key] else { continue }
       var best: (index: Int, distance: Int64)?
-      for candidate in open where taken[candidate, default: 0] <= failures[candidate].retries {
+      var start = first[key, default: 0]
+      while start < open.count, taken[open[start], default: 0] > failures[open[start]].retries { start += 1 }
+      first[key] = start
+      for candidate in open[start...].prefix(LogPairing.maximumCandidates)
+      where taken[candidate, default: 0] <= failures[candidate].retries {
         let request = failures[candidate]
         guard request.hasTime, fits(cause, request) else { continue }
+        // They are in order of time: what follows is farther away.
+        if let best, request.time - cause.time >= best.distance { break }
         let distance = abs(request.time - cause.time)
         // The line may cover the whole time since the request began.
         var span = max(0, request.duration) + max(request.grain, cause.grain) + LogPairing.slack

@@ -162,7 +162,18 @@ package struct LogReader: Sendable {
     if let record = CommonLines.record(bytes, line) { return found(record, .common) }
     if let record = HAProxyLines.record(bytes, line) { return found(record, .haproxy) }
     if bytes.contains("haproxy[", line.limited(to: 200)) { return LogReader.nothing(.haproxy) }
-    return nil
+    return pairs(bytes, line)
+  }
+
+  /// Names and values, behind a time or not.
+  private mutating func pairs(_ bytes: RawSpan, _ line: ByteRange) -> LogRecord? {
+    guard bytes.contains("=", line), members.scanPairs(bytes, line),
+      var record = StructuredLines.record(bytes, members, line), record.source != .traefikDebug
+    else { return nil }
+    if record.time == nil, let reading = LogTime.search(bytes, line) {
+      (record.time, record.grain, record.zone) = (reading.nanoseconds, reading.grain, reading.zone)
+    }
+    return record
   }
 
   /// Lines that may begin with a date.
@@ -170,13 +181,13 @@ package struct LogReader: Sendable {
     guard line.count > 19, bytes.digits(4, at: line.start) != nil else { return nil }
     switch bytes.byte(at: line.start + 4) {
     case UInt8(ascii: "/"):
-      guard let record = ErrorLines.nginx(bytes, line) else { return nil }
+      guard let record = ErrorLines.nginx(bytes, line) else { return CaddyLines.console(bytes, line, &members) }
       return found(record, .nginxError)
     case UInt8(ascii: "-"):
       if let record = OwnLines.text(bytes, line) { return record }
       if let record = TraefikLines.debug(bytes, line) { return record }
       if w3c.isKnown || w3c.looksLikeCloudFront(bytes, line), let record = w3c.record(bytes, line) { return record }
-      return nil
+      return CaddyLines.console(bytes, line, &members)
     default: return nil
     }
   }

@@ -47,9 +47,11 @@ extension LogReport {
   }
 
   /// Where a log of causes was read beside a log of requests: the question that asks for the answered requests among them.
-  package static func questionForCauses(_ tallies: [LogTally], _ question: LogQuestion) -> LogQuestion? {
+  package static func questionForCauses(
+    _ tallies: [LogTally], _ question: LogQuestion, companionsFollow: Bool = false
+  ) -> LogQuestion? {
     var wanted: Set<UInt64> = []
-    var hasCompanion = false
+    var hasCompanion = companionsFollow
     for tally in tallies {
       for failure in tally.failures where failure.source == .nginxError && failure.pairKey != 0 {
         wanted.insert(failure.pairKey)
@@ -58,7 +60,7 @@ extension LogReport {
         hasCompanion || tally.bySource[LogSource.apacheAccess.index] > 0
         || tally.bySource[LogSource.nginxAccess.index] > 0
     }
-    guard hasCompanion, !wanted.isEmpty else { return nil }
+    guard hasCompanion, !wanted.isSubset(of: question.wanted) else { return nil }
     var again = question
     again.wanted = wanted
     return again

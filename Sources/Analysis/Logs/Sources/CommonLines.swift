@@ -145,14 +145,18 @@ enum NginxFields {
   }
 
   private static let names: [(String, Place)] = [
-    ("upstream_addr", .address), ("ua", .address), ("upstream", .address), ("upaddr", .address),
-    ("upstream_status", .status), ("us", .status), ("ups", .status), ("ustat", .status),
-    ("upstream_response_time", .responseTime), ("urt", .responseTime), ("rtime", .responseTime),
-    ("upstream_connect_time", .connectTime), ("uct", .connectTime),
-    ("upstream_header_time", .headerTime), ("uht", .headerTime),
+    ("upstream_addr", .address), ("ua", .address), ("upstream", .address), ("upaddr", .address), ("uaddr", .address),
+    ("upstream_address", .address), ("upstream_server", .address), ("upstream_host", .address),
+    ("upstream_status", .status), ("us", .status), ("ups", .status), ("ustat", .status), ("ustatus", .status),
+    ("upstatus", .status), ("upstream_code", .status), ("upstream_status_code", .status),
+    ("upstream_response_time", .responseTime), ("urt", .responseTime), ("rtime", .responseTime), ("ut", .responseTime),
+    ("upstream_time", .responseTime), ("upstream_resp_time", .responseTime), ("uresp", .responseTime),
+    ("upstream_duration", .responseTime),
+    ("upstream_connect_time", .connectTime), ("uct", .connectTime), ("upstream_connect", .connectTime),
+    ("upstream_header_time", .headerTime), ("uht", .headerTime), ("upstream_header", .headerTime),
     ("upstream_response_length", .responseLength), ("ulen", .responseLength),
     ("upstream_bytes_received", .responseLength),
-    ("proxy_upstream_name", .name), ("proxy_host", .name),
+    ("proxy_upstream_name", .name), ("proxy_host", .name), ("upstream_name", .name),
   ]
 
   /// Whether `name` is one of them.
@@ -177,6 +181,37 @@ enum NginxFields {
 }
 
 extension NginxFields {
+  /// Whether names of JSON or of names and values tell of nginx's attempts: one that no other software has, or two short ones.
+  static func isPlausible(_ bytes: RawSpan, _ members: JSONMembers) -> Bool {
+    var short = 0
+    for member in members.members {
+      if bytes.equals("upstream", member.parent) {
+        if upstreamNames.contains(where: { bytes.equals($0.0, member.name) }) { return true }
+        continue
+      }
+      guard member.parent.isEmpty, let (name, _) = names.first(where: { bytes.equals($0.0, member.name) }) else {
+        continue
+      }
+      if ["upstream_addr", "upstream_status", "upstream_response_time"].contains(name) { return true }
+      short += 1
+    }
+    return short > 1
+  }
+
+  private static let upstreamNames: [(String, Place)] = [
+    ("addr", .address), ("address", .address), ("status", .status), ("status_code", .status),
+    ("response_time", .responseTime), ("time", .responseTime), ("connect_time", .connectTime),
+    ("header_time", .headerTime), ("response_length", .responseLength), ("bytes_received", .responseLength),
+  ]
+
+  /// A member of an object named `upstream`.
+  static func take(upstreamMember member: JSONMembers.Member, _ bytes: RawSpan, _ upstream: inout CommonLines.Upstream)
+  {
+    if let (_, place) = upstreamNames.first(where: { bytes.equals($0.0, member.name) }) {
+      set(place, member.value, &upstream)
+    }
+  }
+
   /// As ``take(_:_:_:_:_:)`` for a name that a format has.
   static func take(_ name: String, _ bytes: RawSpan, _ value: ByteRange, _ upstream: inout CommonLines.Upstream) {
     if let (_, place) = names.first(where: { $0.0 == name }) { set(place, value, &upstream) }
@@ -213,7 +248,7 @@ enum NginxAttempts {
     record.word = upstream.status
     record.retries = max(0, statuses.count - 1)
     guard let last = statuses.last else {
-      record.signal = withoutUpstream(bytes, upstream, record)
+      withoutStatus(bytes, upstream, addresses: addresses, times: times, &record)
       return
     }
     record.attemptDuration = times.last.flatMap { bytes.decimal($0, exponent: 9) } ?? record.duration
@@ -231,6 +266,31 @@ enum NginxAttempts {
     }
     record.signal = failure(bytes, upstream, record, lastStatus: last, attempt: statuses.count - 1)
     if record.signal == .closed { record.isReused = isReused(bytes, upstream, attempt: statuses.count - 1) }
+  }
+
+  /// A format without `$upstream_status`. A time shows that there was an attempt; two show that the first one failed.
+  private static func withoutStatus(
+    _ bytes: RawSpan, _ upstream: CommonLines.Upstream, addresses: [ByteRange], times: [ByteRange],
+    _ record: inout LogRecord
+  ) {
+    let attempts = max(addresses.count, times.count)
+    guard let time = times.last, !bytes.isAbsent(time) else {
+      record.signal = withoutUpstream(bytes, upstream, record)
+      return
+    }
+    record.retries = max(0, attempts - 1)
+    record.attemptDuration = bytes.decimal(time, exponent: 9) ?? record.duration
+    if record.status < 500, record.status != 499 {
+      record.signal = attempts > 1 ? .repaired : .answered
+      if attempts > 1 { record.attemptDuration = times.first.flatMap { bytes.decimal($0, exponent: 9) } }
+      return
+    }
+    // Whether a 502 is the server's own, only its status or the time of its head would say.
+    record.signal = failure(bytes, upstream, record, lastStatus: time, attempt: attempts - 1)
+    if record.signal == .closed {
+      record.isReused = isReused(bytes, upstream, attempt: attempts - 1)
+      if upstream.headerTime.isEmpty, upstream.connectTime.isEmpty { record.signal = .closedOrRefused }
+    }
   }
 
   private static func failure(

@@ -25,6 +25,11 @@ enum ErrorLines {
     }
     if let upstream = value(bytes, ", upstream: \"", line, until: UInt8(ascii: "\"")) {
       record.server = authority(bytes, upstream)
+      // uWSGI's protocol and SCGI know no keep-alive, and FastCGI has it only with `fastcgi_keep_conn`.
+      for scheme in ["uwsgi", "suwsgi", "scgi", "fastcgi"]
+      where bytes.spells(scheme + "://", at: upstream.start, to: upstream.end) {
+        record.isReused = false
+      }
     }
     return record
   }
@@ -45,9 +50,7 @@ enum ErrorLines {
 
   private static func nginxSignal(_ bytes: RawSpan, _ message: ByteRange) -> LogSignal {
     func has(_ text: String) -> Bool { bytes.contains(text, message) }
-    if has("no live upstreams") || has("could not be resolved") || has("host not found in upstream") {
-      return .noServer
-    }
+    if has("no live upstreams") || has("could not be resolved") { return .noServer }
     let readsHead = has("while reading response header from upstream")
     if has("upstream timed out") {
       return has("while connecting to upstream") ? .connectTimedOut : .answerTimedOut
@@ -57,15 +60,15 @@ enum ErrorLines {
     if has("upstream prematurely closed") { return readsHead ? .closed : has("sending request") ? .writeFailed : .cut }
     if has("connect() failed") || has("connect() to ") { return has("timed out") ? .connectTimedOut : .connectRefused }
     let isToUpstream = has("to upstream") || has("from upstream") || has("reading upstream")
+    // A handshake is on a fresh connection, and no request was sent.
+    if has("SSL handshak"), has("to upstream") { return .wrongProtocol }
+    // The body of a request goes out by sendfile(), behind its head.
+    if has("sendfile() failed"), has("to upstream") { return .bodyFailed }
     if has("(104: Connection reset by peer)") || has("(32: Broken pipe)") {
       guard isToUpstream || readsHead else { return has("client") ? .clientLeft : .noRequest }
       if has("while sending request to upstream") { return .writeFailed }
       return readsHead ? .reset : .cut
     }
-    if has("SSL_do_handshake() failed"), has("SSL handshaking to upstream") {
-      return .wrongProtocol
-    }
-    if has("peer closed connection in SSL handshake"), has("to upstream") { return .closed }
     if has("upstream sent"), has("while reading") { return .wrongProtocol }
     if has("client prematurely closed connection") || has("client closed connection") {
       return has("keepalive") ? .noRequest : .clientLeft
@@ -85,6 +88,11 @@ enum ErrorLines {
   static func authority(_ bytes: RawSpan, _ link: ByteRange) -> ByteRange {
     var start = link.start
     if let scheme = bytes.index(of: "://", from: link.start, to: min(link.end, link.start + 12)) { start = scheme + 3 }
+    if bytes.spells("unix:", at: start, to: link.end) {
+      // `unix:/run/app.sock:/orders`
+      let end = bytes.nearby(UInt8(ascii: ":"), from: start + 5, to: link.end) ?? link.end
+      return ByteRange(from: start, to: end)
+    }
     return ByteRange(from: start, to: bytes.nearby(UInt8(ascii: "/"), from: start, to: link.end) ?? link.end)
   }
 

@@ -215,8 +215,9 @@ enum EnvoyLines {
   }
 
   static func judge(_ bytes: RawSpan, flags: ByteRange, details: ByteRange, attempts: Int, _ record: inout LogRecord) {
-    record.word =
-      details.isEmpty ? flags : ByteRange(from: min(flags.start, details.start), to: max(flags.end, details.end))
+    // In a line of text the details stand right behind the flags.
+    let isNext = !details.isEmpty && details.start > flags.end && details.start - flags.end <= 2
+    record.word = details.isEmpty ? flags : isNext ? ByteRange(from: flags.start, to: details.end) : details
     if record.word.count > 200 { record.word = details }
     record.attemptDuration = record.duration
     record.signal = signal(bytes, flags: flags, details: details, record)
@@ -351,11 +352,13 @@ enum TraefikLines {
     if let time = members.value(bytes, "time"), let reading = LogTime.iso(bytes, time) {
       (record.time, record.grain) = (reading.nanoseconds, reading.grain)
     }
-    debugCause(bytes, line, &record)
+    debugCause(bytes, line, cause: members.first(bytes, ["error", "err"]), &record)
     return record
   }
 
-  private static func debugCause(_ bytes: RawSpan, _ line: ByteRange, _ record: inout LogRecord) {
+  private static func debugCause(
+    _ bytes: RawSpan, _ line: ByteRange, cause known: ByteRange? = nil, _ record: inout LogRecord
+  ) {
     let codes = [
       ("502 Bad Gateway", 502), ("504 Gateway Timeout", 504), ("499 Client Closed Request", 499),
       ("500 Internal Server Error", 500), ("503 Service Unavailable", 503),
@@ -375,7 +378,7 @@ enum TraefikLines {
     }
     var end = line.end
     while end > start, [UInt8(ascii: "\""), UInt8(ascii: "}")].contains(bytes.byte(at: end - 1)) { end -= 1 }
-    let cause = ByteRange(from: start, to: end)
+    let cause = known ?? ByteRange(from: start, to: end)
     record.word = cause
     record.status = code
     record.signal =
@@ -427,8 +430,32 @@ enum GoErrors {
 
 /// Caddy's lines.
 enum CaddyLines {
+  /// `2026/01/15 12:30:45.120⇥ERROR⇥http.log.error⇥EOF⇥{"request": {...}, "status": 502}`, its format for terminals.
+  static func console(_ bytes: RawSpan, _ line: ByteRange, _ members: inout JSONMembers) -> LogRecord? {
+    var parts: [ByteRange] = []
+    var start = line.start
+    while parts.count < 4, let tab = bytes.nearby(0x09, from: start, to: min(line.end, start + 4_000)) {
+      parts.append(ByteRange(from: start, to: tab))
+      start = tab + 1
+    }
+    guard parts.count == 4, parts[0].count >= 19, let reading = LogTime.iso(bytes, parts[0]),
+      bytes.spells("http.", at: parts[2].start, to: parts[2].end),
+      members.scan(bytes, ByteRange(from: start, to: line.end))
+    else { return nil }
+    var record = record(bytes, members, logger: parts[2], message: parts[3])
+    (record.time, record.grain) = (reading.nanoseconds, reading.grain)
+    return record
+  }
+
   static func json(_ bytes: RawSpan, _ members: JSONMembers) -> LogRecord? {
     guard let logger = members.value(bytes, "logger") else { return nil }
+    let message = members.first(bytes, ["msg", "message"]) ?? .empty
+    return record(bytes, members, logger: logger, message: message)
+  }
+
+  private static func record(
+    _ bytes: RawSpan, _ members: JSONMembers, logger: ByteRange, message: ByteRange
+  ) -> LogRecord {
     let isHandler = bytes.spells("http.handlers.reverse_proxy", at: logger.start, to: logger.end)
     let isError = bytes.spells("http.log.error", at: logger.start, to: logger.end)
     var record = LogRecord(isHandler || isError ? .caddyError : .caddyAccess)
@@ -440,7 +467,6 @@ enum CaddyLines {
       return record
     }
     request(bytes, members, &record)
-    let message = members.first(bytes, ["msg", "message"]) ?? .empty
     if isError || isHandler {
       error(bytes, members, message: message, isHandler: isHandler, &record)
     } else {
