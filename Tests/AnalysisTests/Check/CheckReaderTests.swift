@@ -51,6 +51,7 @@ struct CheckReaderTests {
     ),
     ("const app = Fastify({ keepAliveTimeout: 64000 })\napp.listen({ port: 1 })", 64_000),
     ("const app = require('fastify')(); app.listen({ port: 1 })", 72_000),
+    ("const app = require('fastify')({ logger: true, keepAliveTimeout: 10000 }); app.listen({ port: 1 })", 10_000),
     ("const app = express()\napp.listen(3000) // keepAliveTimeout = 1", 5_000),
   ])
   func readsNode(_ source: String, _ milliseconds: Int64) {
@@ -64,6 +65,86 @@ struct CheckReaderTests {
   ])
   func staysQuietOnNode(_ source: String) {
     #expect(report(["server.js": source]).findings.isEmpty, "\(source)")
+  }
+
+  @Test func followsMembersOfARequiredFile() {
+    let files = [
+      "config.js":
+        "module.exports = { port: process.env.PORT || 3000, keepAlive: Number(process.env.KEEP || 90000) };\n",
+      "index.js":
+        "const Koa = require('koa');\nconst config = require('./config');\nconst app = new Koa();\nconst server = app.listen(config.port);\nserver.keepAliveTimeout = config.keepAlive;\n",
+    ]
+    let server = report(files).reading.servers.first
+    #expect(server?.idle.value == .time(.milliseconds(90_000)))
+    #expect(server?.ports == [3_000])
+  }
+
+  /// A variable that `set` or `map` gives the name of an upstream block goes to that block.
+  @Test(arguments: [
+    "server { listen 80; set $up backend; location / { ~ proxy_pass http://$up; } }",
+    "map $host $up { default backend; }\nserver { listen 80; location / { ~ proxy_pass http://$up; } }",
+    "server { listen 80; location / { ~ proxy_pass http://backend; } }",
+  ])
+  func followsVariablesOfNginx(_ server: String) {
+    let way = "proxy_http_version 1.1; proxy_set_header Connection \"\";"
+    let text =
+      "events {}\nhttp {\n upstream backend { server 127.0.0.1:3000; keepalive 32; }\n"
+      + server.replacing("~", with: way) + "\n}\n"
+    let found = report(["nginx.conf": text, "s.js": "require('http').createServer(f).listen(3000)\n"])
+    #expect(found.findings.contains { $0.rule == .holdLongerThanServer && $0.level == .error }, "\(server)")
+  }
+
+  @Test func takesOverNamedDefaultsOfHAProxy() {
+    let text = """
+      defaults base
+        mode http
+        timeout client 30s
+        timeout server 30s
+        timeout tunnel 1h
+      defaults other
+        mode tcp
+      defaults web from base
+        default-server pool-purge-delay 60s
+      frontend fe from web
+        bind :80
+        default_backend api
+      backend api from web
+        server-template app 3 app:3000
+
+      """
+    let pools = report(["haproxy.cfg": text]).reading.pools
+    #expect(pools.count == 1)
+    #expect(pools.first?.idle.value == .time(.seconds(240)))
+    #expect(pools.first?.targets.first == CheckTarget("app:3000"))
+  }
+
+  @Test func readsUnicornsConfiguration() {
+    let found = report([
+      "config/unicorn.rb": "worker_processes 4\nlisten \"/tmp/u.sock\"\nlisten 8080, backlog: 64\ntimeout 30\n",
+      "nginx.conf":
+        "upstream a { server 127.0.0.1:8080; keepalive 4; }\nserver { listen 80; location / { proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_pass http://a; } }\n",
+    ])
+    #expect(found.reading.servers.first { $0.software == .unicorn }?.ports == [8_080])
+    #expect(found.hops.count == 1)
+    #expect(!found.findings.contains { $0.rule == .holdLongerThanServer })
+  }
+
+  @Test func aFileThatACommandNamesIsThatCommands() {
+    let files = [
+      "hypercorn.toml": "bind = [\"0.0.0.0:8000\"]\nkeep_alive_timeout = 10\n",
+      "Procfile": "web: hypercorn -c hypercorn.toml main:app\n",
+    ]
+    let servers = report(files).reading.servers.filter { $0.software == .hypercorn }
+    #expect(servers.map(\.idle.value) == [.time(.seconds(10))])
+  }
+
+  @Test func readsThePortOfATemplatedAddress() {
+    let found = report([
+      "nginx.conf.erb":
+        "upstream a { server <%= @host %>:3000; keepalive 16; }\nserver { listen 80; location / { proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_pass http://a; } }\n",
+      "s.js": "require('http').createServer(f).listen(3000)\n",
+    ])
+    #expect(found.findings.contains { $0.rule == .holdLongerThanServer && $0.level == .error })
   }
 
   @Test func theVersionOfNodeDecides() {

@@ -9,7 +9,9 @@ enum CodeNames {
   )? {
     guard depth < imports, let name = path.first else { return nil }
     if path.count == 1 || source.dialect == .javaScript, let value = source.constant(name) {
-      return member(path.dropFirst(), of: value, in: source).map { ($0, source) }
+      if let found = member(path.dropFirst(), of: value, in: source) { return (found, source) }
+      // `const config = require("./config")` is a constant whose members stand in another file.
+      guard source.dialect == .javaScript, let first = value.first, first.text == "require" else { return nil }
     }
     switch source.dialect {
     case .javaScript: return imported(path, source, context, depth)

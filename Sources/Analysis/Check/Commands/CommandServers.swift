@@ -23,6 +23,13 @@ enum CommandServers {
         into: &reading,
         ports: ports(command.value("--port"), context, fallback: 8_000))
     case .hypercorn:
+      // A file that it names has the timer, and is read on its own.
+      let configuration = command.value("-c", "--config").flatMap { word in
+        context.file(
+          endingWith: word.text.hasPrefix("file:") || word.text.hasPrefix("python:")
+            ? String(word.text.drop { $0 != ":" }.dropFirst()) : word.text, near: command.place.file)
+      }
+      if configuration?.name.contains("hypercorn") ?? false, !command.has("--keep-alive") { return }
       simple(
         .hypercorn, command.value("--keep-alive"), "--keep-alive", command, owner, context, into: &reading,
         ports: ports(command.value("-b", "--bind"), context, fallback: 8_000))

@@ -29,6 +29,9 @@ struct HAProxyReader {
       return nil
     }
 
+    /// Parameters that all its servers have; the last of several lines counts.
+    var defaultServers: [[CheckWord]] { (inherited + lines).filter { $0[0].text == "default-server" } }
+
     func value(_ words: String...) -> CheckWord? { last(words).map { $0[words.count] } }
 
     func option(_ name: String) -> CheckWord? {
@@ -56,18 +59,25 @@ struct HAProxyReader {
     self.file = file
     self.context = context
     var defaults: [[CheckWord]] = []
+    var named: [String: [[CheckWord]]] = [:]
     var current: Section?
     func close() -> Section? {
       guard let done = current else { return nil }
-      if done.kind == "defaults" { defaults = done.lines }
+      if done.kind == "defaults" {
+        // What a section takes over stands in front of its own lines: the last one counts.
+        defaults = done.inherited + done.lines
+        if !done.name.isEmpty { named[done.name] = defaults }
+      }
       return done
     }
     for line in LineReader.lines(file) {
       if Self.kinds.contains(line[0].text), line[0].place.column == 1 || line.count <= 3 {
         if let done = close() { sections.append(done) }
+        let from = line.firstIndex { $0.text == "from" }.flatMap { $0 + 1 < line.count ? line[$0 + 1].text : nil }
+        let fallback = line[0].text == "defaults" ? [] : defaults
         current = Section(
-          kind: line[0].text, name: line.count > 1 ? line[1].text : "", place: line[0].place,
-          inherited: line[0].text == "defaults" ? [] : defaults)
+          kind: line[0].text, name: line.count > 1 && line[1].text != "from" ? line[1].text : "", place: line[0].place,
+          inherited: from.flatMap { named[$0] } ?? fallback)
       } else {
         current?.lines.append(line)
       }
@@ -85,7 +95,9 @@ struct HAProxyReader {
       reading.findings += HAProxyRules.retries(section)
     }
     reading.findings += HAProxyRules.tunnels(
-      sections.filter { $0.isHTTP && $0.hasServers && !$0.all("server").isEmpty }, self)
+      sections.filter {
+        $0.isHTTP && $0.hasServers && !($0.all("server").isEmpty && $0.all("server-template").isEmpty)
+      }, self)
     reading.findings += HAProxyRules.clients(sections.filter { $0.isHTTP && $0.takesClients }, self)
   }
 
@@ -120,16 +132,22 @@ struct HAProxyReader {
   }
 
   private func pools(_ section: Section, _ version: VersionRange, _ reading: inout CheckReading) {
-    let servers = section.all("server").filter { $0.count >= 3 }
-    guard let first = servers.first else { return }
-    let targets = servers.map { CheckTarget(context.environment.expand($0[2].text) ?? $0[2].text) }
+    // `server-template app 3 app:3000` has a number in front of the address.
+    let servers =
+      section.all("server").filter { $0.count >= 3 }.map { ($0, $0[2]) }
+      + section.all("server-template").filter { $0.count >= 4 }.map { ($0, $0[3]) }
+    guard let first = servers.first?.0 else { return }
+    let targets = servers.map { CheckTarget(context.environment.expand($0.1.text) ?? $0.1.text) }
     var use = PoolUse.used
     if section.value("http-reuse")?.text == "never" { use = .unused }
     for name in ["httpclose", "forceclose", "http-server-close"] where section.option(name) != nil { use = .unused }
     let delay =
       parameter("pool-purge-delay", first)
-      ?? parameter("pool-purge-delay", section.value("default-server").map { [$0] } ?? [])
-    if parameter("pool-max-conn", first)?.text == "0" { use = .unused }
+      ?? section.defaultServers.reversed().lazy.compactMap { parameter("pool-purge-delay", $0) }.first
+    let size =
+      parameter("pool-max-conn", first)
+      ?? section.defaultServers.reversed().lazy.compactMap { parameter("pool-max-conn", $0) }.first
+    if size?.text == "0" { use = .unused }
     var idle = delay.map { timer($0, "pool-purge-delay") } ?? CheckTimer(assumed: .haproxy, .upstreamIdle)
     if case .time(let step) = idle.value {
       // Half goes each time: one in sixteen is left after four rounds.

@@ -18,6 +18,8 @@ struct NginxInstance {
   var owner = ""
   var version = VersionRange.all
   var maps: [String: NginxDirective] = [:]
+  /// What `set` gives to variables, by the name with its dollar.
+  var variables: [String: [String]] = [:]
   var upstreams: [NginxDirective] = []
   var servers: [Server] = []
   var passes: [Pass] = []
@@ -72,8 +74,8 @@ struct NginxInstance {
   // MARK: - Towards servers
 
   private func pool(_ upstream: NginxDirective, into reading: inout CheckReading) {
-    let targets = upstream.all("server").map { CheckTarget($0.first, port: 80) }
-    let users = passes.filter { CheckTarget($0.directive.first).host == upstream.first.lowercased() }
+    let servers = upstream.all("server").map(Self.server)
+    let users = passes.filter { targets(of: $0).contains { $0.host == upstream.first.lowercased() } }
     let keepalive = upstream.last("keepalive")
     let size = keepalive.flatMap { Int($0.first) }
     let timeout = upstream.last("keepalive_timeout")
@@ -91,24 +93,45 @@ struct NginxInstance {
     var made = CheckedPool(
       .nginx, version: version, title: "nginx, upstream \(upstream.first)",
       at: (timeout ?? keepalive ?? upstream).place,
-      idle: idle, use: use, targets: targets, owner: owner)
+      idle: idle, use: use, targets: servers, owner: owner)
     made.remedy = .line("keepalive_timeout $s;", unit: .seconds)
     reading.pools.append(made)
   }
 
+  /// The address of a `server` line; of `<%= @host %>:3000` and `{{ host }}:3000` in templates the port is left.
+  private static func server(_ directive: NginxDirective) -> CheckTarget {
+    guard directive.first.hasPrefix("<%") || directive.first.hasPrefix("{{"),
+      let end = directive.arguments.first(where: { $0.text.contains("%>") || $0.text.contains("}}") }),
+      let colon = end.text.lastIndex(of: ":"), let port = Int(end.text[end.text.index(after: colon)...])
+    else { return CheckTarget(directive.first, port: 80) }
+    return CheckTarget(host: "", port: port)
+  }
+
+  /// Where a `proxy_pass` goes. A variable is what a `set` or a `map` of these files makes of it; nginx looks for an upstream
+  /// block of that name, too.
+  private func targets(of pass: Pass) -> [CheckTarget] {
+    let target = CheckTarget(pass.directive.first)
+    guard target.host.hasPrefix("$") else { return [target] }
+    let name = "$" + target.host.dropFirst().filter { $0 != "{" && $0 != "}" }
+    let set = variables.first { $0.key.lowercased() == name }?.value ?? []
+    let mapped = maps.first { $0.key.lowercased() == name }?.value.block?.map(\.first) ?? []
+    return (set + mapped).filter { !$0.isEmpty && !$0.contains("$") }.map { CheckTarget($0, port: target.port) }
+  }
+
   /// A `proxy_pass` that names no upstream block.
   private func direct(_ pass: Pass, into reading: inout CheckReading) {
-    let target = CheckTarget(pass.directive.first)
-    guard !upstreams.contains(where: { $0.first.lowercased() == target.host }), !target.host.isEmpty,
-      !target.host.hasPrefix("$")
-    else { return }
     let use = self.use(pass.scope, isPooled: false).map { Self.strongest([$0], version) } ?? .unused
-    // Whether versions that pool by default do so without an upstream block, the documents leave open.
-    reading.pools.append(
-      CheckedPool(
-        .nginx, version: version, title: "nginx, proxy_pass \(target.text)", at: pass.directive.place,
-        idle: CheckTimer(assumed: .nginx, .upstreamIdle, when: "keepalive"),
-        use: use == .used ? .versions(Self.pooling) : use, targets: [target], owner: owner))
+    for target in targets(of: pass) {
+      guard !upstreams.contains(where: { $0.first.lowercased() == target.host }), !target.host.isEmpty,
+        !target.host.hasPrefix("$")
+      else { continue }
+      // Whether versions that pool by default do so without an upstream block, the documents leave open.
+      reading.pools.append(
+        CheckedPool(
+          .nginx, version: version, title: "nginx, proxy_pass \(target.text)", at: pass.directive.place,
+          idle: CheckTimer(assumed: .nginx, .upstreamIdle, when: "keepalive"),
+          use: use == .used ? .versions(Self.pooling) : use, targets: [target], owner: owner))
+    }
   }
 
   /// What one location does with its connections; nil for a location that only opens tunnels.

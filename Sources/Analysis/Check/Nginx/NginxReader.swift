@@ -79,6 +79,8 @@ struct NginxReader {
         let inner = included(directive.block ?? [], file, depth: depth)
         instance.servers.append(NginxInstance.Server(directive: directive, block: inner, scope: scope.entering(inner)))
         walk(inner, scope, file, depth: depth + 1)
+      case "set" where directive.arguments.count == 2:
+        instance.variables[directive.first, default: []].append(directive.arguments[1].text)
       case "proxy_pass": instance.passes.append(NginxInstance.Pass(directive: directive, scope: scope))
       case "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass":
         instance.otherPasses.append(NginxInstance.Pass(directive: directive, scope: scope))

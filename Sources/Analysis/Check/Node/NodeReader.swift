@@ -244,6 +244,10 @@ struct NodeReader {
             let name = source.text(at - 1)
             if name == "createServer" || name == "createSecureServer" { return (name, .httpServer) }
             if name == "fastify" || name == "Fastify" { return (name, .httpServer) }
+            // `require("fastify")({ keepAliveTimeout: 1 })`
+            if source.isMark(at - 1, ")"), source.text(at - 2) == "fastify", source.isWord(at - 4, "require") {
+              return ("fastify", .httpServer)
+            }
             return nil
           }
           depth -= 1

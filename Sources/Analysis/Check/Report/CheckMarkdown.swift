@@ -49,8 +49,7 @@ package enum CheckMarkdown {
         case .warning: "warning"
         case .error: "error"
         }
-      let changes = finding.changes.map(\.text).joined(separator: "; or ")
-      let message = finding.message + (changes.isEmpty ? "" : " Change: \(changes)")
+      let message = finding.message + finding.spokenChanges
       return "::\(level) file=\(property(finding.place.file)),line=\(finding.place.line),col=\(finding.place.column),"
         + "title=\(finding.rule.rawValue)::\(data(message))\n"
     }.joined()

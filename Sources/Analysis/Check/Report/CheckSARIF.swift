@@ -28,8 +28,7 @@ package enum CheckSARIF {
   }
 
   private static func result(_ finding: CheckFinding, _ rules: [CheckRule]) -> JSONText {
-    let changes = finding.changes.map(\.text).joined(separator: "; or ")
-    let message = finding.message + (changes.isEmpty ? "" : " Change: \(changes).")
+    let message = finding.message + finding.spokenChanges
     var members: [(String, JSONText)] = [
       ("ruleId", .string(finding.rule.rawValue)),
       ("ruleIndex", .number(Int64(rules.firstIndex(of: finding.rule) ?? 0))),

@@ -7,6 +7,30 @@ enum PumaReader {
       || file.path.contains("/puma/") && file.name.hasSuffix(".rb")
   }
 
+  /// Unicorn closes a connection after each response, whatever its configuration says; only where it listens matters.
+  static func isUnicorn(_ file: CheckedFile) -> Bool {
+    file.name == "unicorn.rb" || file.name.hasPrefix("unicorn.") && file.name.hasSuffix(".rb")
+  }
+
+  static func read(unicorn file: CheckedFile, _ context: CheckContext, into reading: inout CheckReading) {
+    let source = CodeSource(file, .ruby)
+    reading.understood.insert(file.path)
+    // A command that starts it is the same server.
+    guard !reading.servers.contains(where: { $0.software == .unicorn }) else { return }
+    var server = CheckedServer(
+      .unicorn, at: file.place(at: 0), idle: CheckTimer(assumed: .unicorn, .clientIdle), owner: file.path)
+    var sockets: Set<String> = []
+    for index in source.tokens.indices where source.isWord(index, "listen") && source.tokens[index].indentation != nil {
+      guard source.tokens.indices.contains(index + 1) else { continue }
+      let text = source.text(index + 1)
+      if let port = Int(text) ?? CheckTarget(text).port { server.ports.insert(port) }
+      if text.hasPrefix("/") { sockets.insert("unix:\(text)") }
+    }
+    server.names = sockets
+    if server.ports.isEmpty, sockets.isEmpty { server.ports = [8_080] }
+    reading.servers.append(server)
+  }
+
   static func read(_ file: CheckedFile, _ context: CheckContext, into reading: inout CheckReading) {
     let source = CodeSource(file, .ruby)
     let version = context.version(of: .puma, near: file.path)

@@ -73,3 +73,11 @@ package struct CheckFinding: Sendable, Hashable {
     self.changes = changes
   }
 }
+
+extension CheckFinding {
+  /// " Change `keepalive_timeout 4s;` or `server.keepAliveTimeout = 75000;`.", for reports of one paragraph.
+  var spokenChanges: String {
+    guard !changes.isEmpty else { return "" }
+    return " Change " + changes.map { "`\($0.text.replacing("`", with: "'"))`" }.joined(separator: " or ") + "."
+  }
+}

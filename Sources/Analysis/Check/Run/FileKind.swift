@@ -91,7 +91,7 @@ package enum FileKind: Sendable, Hashable {
         "KEEPALIVE",
       ]
     case .go: ["http.Server{", "ListenAndServe", ".Run(", "echo.New(", "fiber.", "IdleTimeout", "idleTimeout"]
-    case .ruby: ["persistent_timeout", "threads", "plugin", "workers", "port", "worker_processes"]
+    case .ruby: ["persistent_timeout", "threads", "plugin", "workers", "port", "worker_processes", "listen"]
     case .cSharp: ["KeepAliveTimeout", "WebApplication.Create", "UseKestrel", "ConfigureKestrel"]
     case .yaml:
       [

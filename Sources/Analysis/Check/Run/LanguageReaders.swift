@@ -11,7 +11,9 @@ enum LanguageReaders {
     case .apache: ApacheReader(file, context).read(into: &reading)
     case .caddyfile: CaddyReader(file, context).read(into: &reading)
     case .go: if GoReader.isCandidate(file) { GoReader(file, context).read(into: &reading) }
-    case .ruby: if PumaReader.isConfiguration(file) { PumaReader.read(file, context, into: &reading) }
+    case .ruby:
+      if PumaReader.isConfiguration(file) { PumaReader.read(file, context, into: &reading) }
+      if PumaReader.isUnicorn(file) { PumaReader.read(unicorn: file, context, into: &reading) }
     case .properties: SpringReader(properties: file, context).read(into: &reading)
     case .cSharp: KestrelReader.read(source: file, context, into: &reading)
     case .xml: TomcatReader.read(file, context, into: &reading)
