@@ -25,7 +25,7 @@ FROM debian:${DEBIAN}-slim
 # Debian keeps no version but the newest: a pinned one would be gone with the next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends liblzma5 libssl3 libstdc++6 libzstd1 zlib1g \
+    && apt-get install --yes --no-install-recommends liblzma5 libnghttp2-14 libssl3 libstdc++6 libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 photofinish \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin photofinish

@@ -71,7 +71,7 @@ let package = Package(
     // Support: never shipped.
     .target(
       name: "Support",
-      dependencies: ["Core", "Analysis", "Host", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Core", "Analysis", "TLS", "Host", .product(name: "Logging", package: "swift-log")],
       path: "Sources/Support",
       exclude: ["Simulator", "Simulate", "WorkerFuzzer"],
       swiftSettings: strict),
@@ -91,9 +91,9 @@ let package = Package(
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Core"], swiftSettings: strict),
     .testTarget(name: "AnalysisTests", dependencies: ["Analysis", "Core"], swiftSettings: strict),
-    .testTarget(name: "TLSTests", dependencies: ["TLS", "Core"], swiftSettings: strict),
+    .testTarget(name: "TLSTests", dependencies: ["TLS", "Core", "Support"], swiftSettings: strict),
     .testTarget(
-      name: "HostTests", dependencies: ["Host", "HTTP2", "Analysis", "Core", "Support"], swiftSettings: strict),
+      name: "HostTests", dependencies: ["Host", "HTTP2", "TLS", "Analysis", "Core", "Support"], swiftSettings: strict),
     .testTarget(
       name: "SupportTests", dependencies: ["Support", "Simulator", "Host", "Analysis", "Core"], swiftSettings: strict),
     .testTarget(

@@ -66,6 +66,13 @@ extension ServeCommand {
   ) -> Result<SettingsFile.Loaded, SettingsErrors> {
     var result = loaded
     if !listen.isEmpty { result.settings.listeners = listen.map { ListenerSettings($0) } }
+    if let tlsChain, let tlsKey {
+      for index in result.settings.listeners.indices {
+        var tls = result.settings.listeners[index].tls ?? ListenerTLS()
+        tls.certificates = [CertificateFiles(chain: tlsChain, key: tlsKey)]
+        result.settings.listeners[index].tls = tls
+      }
+    }
     if let threads { result.settings.threads = threads }
     if !upstream.isEmpty {
       guard result.settings.upstreams.count == 1 else {
@@ -80,7 +87,11 @@ extension ServeCommand {
                 fix: "leave it out, or change the servers in the file")
             ]))
       }
-      result.settings.upstream.origins = upstream
+      result.settings.upstream.servers = upstream
+    }
+    for index in result.settings.upstreams.indices {
+      if let upstreamCA { result.settings.upstreams[index].tls.authorities = upstreamCA }
+      if upstreamInsecure { result.settings.upstreams[index].tls.isVerified = false }
     }
     race.apply(to: &result.settings)
     pool.apply(to: &result.settings)

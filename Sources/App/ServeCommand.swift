@@ -51,9 +51,31 @@ struct ServeCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A server: http://host:port or unix:/path. Repeatable; the servers take turns.", valueName: "url"),
-    transform: { try parsed($0, OriginAddress.init(parsing:)) })
-  var upstream: [OriginAddress] = []
+      "Serve https: the certificate and those of its issuers, in PEM, for all addresses.", valueName: "file"))
+  var tlsChain: String?
+
+  @Option(help: ArgumentHelp("The private key of --tls-chain, in PEM, not encrypted.", valueName: "file"))
+  var tlsKey: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A server: http://host:port, https://host:port or unix:/path. Repeatable; the servers take turns.",
+      valueName: "url"),
+    transform: { try parsed($0, ServerSettings.init(parsing:)) })
+  var upstream: [ServerSettings] = []
+
+  @Option(
+    name: .customLong("upstream-ca"),
+    help: ArgumentHelp(
+      "The authorities that https:// servers are verified by, or their certificates themselves, in PEM. (default: those of the system)",
+      valueName: "file"))
+  var upstreamCA: String?
+
+  @Flag(
+    help:
+      "Don't verify https:// servers: anybody between the proxy and a server can then read and change everything."
+  )
+  var upstreamInsecure = false
 
   @Flag(help: "Serve an embedded server that hangs up on connections that were idle for 2 s, to try things out.")
   var demo = false
@@ -84,6 +106,13 @@ struct ServeCommand: ParsableCommand {
       throw ValidationError(
         "no upstream; name one (--upstream http://127.0.0.1:3000), a settings file (--settings), or take the embedded one (--demo)"
       )
+    }
+    if (tlsChain == nil) != (tlsKey == nil) {
+      throw ValidationError(
+        "--tls-chain and --tls-key go together; add \(tlsChain == nil ? "--tls-chain" : "--tls-key")")
+    }
+    if upstreamInsecure, upstreamCA != nil {
+      throw ValidationError("--upstream-insecure verifies nothing, so --upstream-ca has no effect; leave one out")
     }
     try ServeOptions.within(1...1_024, threads, "--threads")
     if logs.accessLogFile != nil, settingsFile == nil, logs.accessLog ?? .off == .off {
@@ -140,7 +169,7 @@ struct ServeCommand: ParsableCommand {
       upstreams.allSatisfy(\.servers.isEmpty)
       ? "no upstream"
       : upstreams.count == 1
-        ? "upstream " + upstreams[0].origins.map(\.text).joined(separator: ", ")
+        ? "upstream " + upstreams[0].servers.map(\.url).joined(separator: ", ")
         : "upstreams " + upstreams.map(\.name).joined(separator: ", ")
     return "photofinish \(Photofinish.configuration.version) listens on "
       + proxy.addresses.map(\.description).joined(separator: ", ")

@@ -53,7 +53,9 @@ final class ServeRun {
     }
     let proxy: Proxy
     do throws(Proxy.StartError) {
-      proxy = try Proxy(settings: settings, log: log, accessLog: logs.access, inherited: inherited)
+      proxy = try Proxy(
+        settings: settings, log: log, accessLog: logs.access, inherited: inherited,
+        ticketKeys: predecessor?.ticketKeys ?? [])
     } catch {
       throw CannotStart(description: error.description)
     }

@@ -8,7 +8,7 @@ struct StatusText {
   init(_ status: JSONValue) { self.status = status }
 
   var text: String {
-    (general + reloads + upstreams + counters).map { $0 + "\n" }.joined()
+    (general + reloads + certificates + upstreams + counters).map { $0 + "\n" }.joined()
   }
 
   private func number(_ name: String, in value: JSONValue? = nil) -> String {
@@ -39,6 +39,19 @@ struct StatusText {
     if let time = reloads["last_failure"]?.string { line += " (last \(time))" }
     guard let error = reloads["error"]?.string else { return [line] }
     return [line] + error.split(separator: "\n").map { "              \($0)" }
+  }
+
+  private var certificates: [String] {
+    let certificates = status["certificates"]?.array ?? []
+    guard !certificates.isEmpty else { return [] }
+    return ["", "certificates"]
+      + certificates.map { certificate in
+        let names = (certificate["names"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+        let days = certificate["days_left"]?.integer ?? 0
+        let left = days < 0 ? "has expired" : days < 14 ? "\(days) days left, renew it" : "\(days) days left"
+        return
+          "  \(certificate["file"]?.string ?? "?"): for \(names), until \(certificate["expires"]?.string ?? "?") (\(left))"
+      }
   }
 
   private var upstreams: [String] {

@@ -9,8 +9,8 @@ struct ValidateCommand: ParsableCommand {
     commandName: "validate",
     abstract: "Check settings files.",
     discussion: """
-      Reads each file as 'serve --settings' would, environment variables filled in, and tells everything that is wrong \
-      with it, each with its place, the fact and the likely fix. Warnings are about what is legal and harmful.
+      Reads each file as 'serve --settings' would, environment variables filled in, and the files of its certificates, \
+      and tells everything that is wrong with them, each with its place, the fact and the likely fix. Warnings are about what is legal and harmful.
 
       EXAMPLES
         photofinish validate photofinish.yaml
@@ -66,7 +66,10 @@ private struct FileResult {
       self.bytes = bytes
       switch SettingsFile.parse(bytes, file: file) {
       case .success(let loaded):
-        (isValid, problems, untoldCount) = (!strict || loaded.warnings.isEmpty, loaded.warnings, 0)
+        // As a start would read them.
+        let faults = loaded.settings.certificateFaults
+        let isClean = faults.isEmpty && (!strict || loaded.warnings.isEmpty)
+        (isValid, problems, untoldCount) = (isClean, faults + loaded.warnings, 0)
       case .failure(let errors):
         (isValid, problems, untoldCount) = (false, errors.problems, errors.untoldCount)
       }

@@ -52,6 +52,7 @@ package enum ChunkedWriter {
     KnownFields(.proxyAuthenticationInfo), KnownFields(.proxyVariable), KnownFields(.http2Settings),
     KnownFields(.expect), KnownFields(.via), KnownFields(.forwarded), KnownFields(.xForwardedFor),
     KnownFields(.xForwardedProto), KnownFields(.xForwardedHost), KnownFields(.xForwardedOther), KnownFields(.xRealIP),
+    KnownFields(.clientCert), KnownFields(.clientCertChain), KnownFields(.xForwardedClientCert),
     KnownFields(.xRequestID), KnownFields(.traceparent), KnownFields(.tracestate), KnownFields(.date),
     KnownFields(.contentType), KnownFields(.contentEncoding), KnownFields(.contentRange), KnownFields(.authorization),
     KnownFields(.cookie), KnownFields(.setCookie), KnownFields(.cacheControl), KnownFields(.location),

@@ -20,6 +20,7 @@ struct ConnectionOptions: OptionSet {
     KnownFields(.via), KnownFields(.cdnLoop), KnownFields(.forwarded), KnownFields(.xForwardedFor),
     KnownFields(.xForwardedProto),
     KnownFields(.xForwardedHost), KnownFields(.xForwardedOther), KnownFields(.xRealIP), KnownFields(.xRequestID),
+    KnownFields(.clientCert), KnownFields(.clientCertChain), KnownFields(.xForwardedClientCert),
     KnownFields(.traceparent), KnownFields(.tracestate), KnownFields(.userAgent), KnownFields(.referer),
     KnownFields(.server), KnownFields(.retryAfter), KnownFields(.proxyStatus),
   ]

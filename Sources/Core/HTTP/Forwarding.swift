@@ -14,8 +14,12 @@ package struct Forwarding: Sendable {
     package static let forwarded = Fields(rawValue: 8)
     package static let via = Fields(rawValue: 16)
     package static let xRequestID = Fields(rawValue: 32)
+    /// `Client-Cert` of RFC 9440 and `X-Forwarded-Client-Cert`.
+    package static let clientCertificate = Fields(rawValue: 64)
 
-    package static let standard: Fields = [.xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .xRequestID]
+    package static let standard: Fields = [
+      .xForwardedFor, .xForwardedProto, .xForwardedHost, .via, .xRequestID, .clientCertificate,
+    ]
     package static let all: Fields = [.standard, .forwarded]
   }
 
@@ -35,6 +39,8 @@ package struct Forwarding: Sendable {
   /// The name that this proxy gives itself in Via.
   package var pseudonym: [UInt8]
   package var fields: Fields
+  /// The whole lines of the fields that tell of the certificate that the client has shown; empty when it has shown none.
+  package var clientCertificate: [UInt8] = []
   /// This process's entry in CDN-Loop (``LoopMark``); empty writes none.
   package var loopMark: [UInt8]
   /// What to send as Host instead of the host that the client asked for; nil keeps that.

@@ -33,6 +33,10 @@ package enum KnownField: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyabl
   case xForwardedProto
   case xForwardedHost
   case xRealIP
+  /// The fields of RFC 9440, and the one that was customary before it.
+  case clientCert
+  case clientCertChain
+  case xForwardedClientCert
   case xRequestID
   case traceparent
   case tracestate
@@ -144,6 +148,7 @@ extension KnownField {
     case 11:
       if matches("traceparent", first, last, bytes, range, dashing) { return .traceparent }
       if matches("retry-after", first, last, bytes, range, dashing) { return .retryAfter }
+      if matches("client-cert", first, last, bytes, range, dashing) { return .clientCert }
     case 12:
       if matches("x-request-id", first, last, bytes, range, dashing) { return .xRequestID }
       if matches("content-type", first, last, bytes, range, dashing) { return .contentType }
@@ -167,10 +172,13 @@ extension KnownField {
     case 17:
       if matches("transfer-encoding", first, last, bytes, range, dashing) { return .transferEncoding }
       if matches("x-forwarded-proto", first, last, bytes, range, dashing) { return .xForwardedProto }
+      if matches("client-cert-chain", first, last, bytes, range, dashing) { return .clientCertChain }
     case 18:
       if matches("proxy-authenticate", first, last, bytes, range, dashing) { return .proxyAuthenticate }
     case 19:
       if matches("proxy-authorization", first, last, bytes, range, dashing) { return .proxyAuthorization }
+    case 23:
+      if matches("x-forwarded-client-cert", first, last, bytes, range, dashing) { return .xForwardedClientCert }
     case 25:
       if matches("proxy-authentication-info", first, last, bytes, range, dashing) { return .proxyAuthenticationInfo }
     default: break

@@ -108,6 +108,7 @@ extension Forwarding.Fields {
     if removed.contains(.xForwardedHost) { insert(.xForwardedHost) }
     if removed.contains(.forwarded) { insert(.forwarded) }
     if removed.contains(.via) { insert(.via) }
+    if removed.contains(.clientCert) { insert(.clientCertificate) }
     if removed.contains(.xRequestID) { insert(.xRequestID) }
   }
 }

@@ -13,7 +13,8 @@ extension RequestHead {
   /// What a peer that is not trusted cannot say.
   private static let claims: KnownFields = [
     KnownFields(.forwarded), KnownFields(.xForwardedFor), KnownFields(.xForwardedProto), KnownFields(.xForwardedHost),
-    KnownFields(.xForwardedOther), KnownFields(.xRealIP),
+    KnownFields(.xForwardedOther), KnownFields(.xRealIP), KnownFields(.clientCert), KnownFields(.clientCertChain),
+    KnownFields(.xForwardedClientCert),
   ]
 
   /// Writes the request as it goes to the upstream: always HTTP/1.1, origin-form or `*`, Host first, one framing field.
@@ -145,6 +146,11 @@ extension RequestHead {
       buffer.append("X-Forwarded-Host: ")
       buffer.append(bytes.part(host))
       buffer.appendLineEnd()
+    }
+    if !forwarding.clientCertificate.isEmpty, written.contains(.clientCertificate),
+      !(isTrusted && (fields.contains(.clientCert) || fields.contains(.xForwardedClientCert)))
+    {
+      buffer.append(forwarding.clientCertificate)
     }
     if written.contains(.forwarded) { writeForwarded(to: &buffer, bytes, fields, forwarding) }
     if written.contains(.via) { Via.write(to: &buffer, forwarding.isHTTP2 ? nil : version, forwarding.pseudonym) }

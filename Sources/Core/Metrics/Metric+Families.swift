@@ -69,6 +69,8 @@ extension Metric {
       counter("Requests that the proxy had to answer itself, by the error type of Proxy-Status (RFC 9209).", "error")
     ),
     (.refused, counter("Requests and connections that a guard refused.", "guard")),
+    (.tlsHandshakes, counter("TLS handshakes with clients that succeeded.")),
+    (.tlsResumptions, counter("Handshakes among them that went on with an earlier session.")),
     (.tlsFailures, counter("TLS connections of clients that failed, by kind.", "kind")),
     (.http2Connections, counter("Client connections that spoke HTTP/2.")),
     (.http2Streams, counter("Requests that came as streams of HTTP/2.")),
@@ -81,6 +83,11 @@ extension Metric {
       counter("Requests that were refused with REFUSED_STREAM because a server provably did not get them.")
     ),
     (.http2Failures, counter("HTTP/2 connections of clients that ended with an error, by reason.", "reason")),
+    (
+      .tlsRoundsFull,
+      counter("Rounds of event loops behind which handshakes waited: clients came faster than the CPU signs.")
+    ),
+    (.certificateExpiry, gauge("When a certificate expires, in seconds since 1970, by its file.", "file")),
     (.tunnels, counter("Connections that were upgraded to another protocol, such as WebSocket.")),
     (.tunnelsEnded, counter("Ends of upgraded connections.", "how")),
     (

@@ -19,6 +19,12 @@ package struct RouteSettings: Sendable, Hashable {
     self.action = action
   }
 
+  /// It leads to the same place by https, and nowhere else: for who has come by https it would be a circle, so it is not for them.
+  package var leadsToHTTPSAlone: Bool {
+    guard case .redirect(let redirect) = action else { return false }
+    return redirect.scheme == "https" && redirect.host == nil && redirect.rewrite == .none && redirect.keepsQuery
+  }
+
   package struct Timeouts: Sendable, Hashable {
     package var responseHead: Nanoseconds?
     package var bodyIdle: Nanoseconds?

@@ -1,4 +1,4 @@
-internal import Core
+package import Core
 internal import Glibc
 internal import Logging
 internal import Synchronization
@@ -243,6 +243,24 @@ final class TLSContexts: Sendable {
   private static func randomKey() -> [UInt8] {
     var generator = SystemRandomNumberGenerator()
     return (0..<TicketKeys.keySize).map { _ in UInt8.random(in: 0...255, using: &generator) }
+  }
+}
+
+extension ProxySettings {
+  /// What is wrong with the files of certificates, authorities and keys; those are read, and nothing is begun.
+  ///
+  /// - Returns: each with its place, the fact and the fix, once.
+  package var certificateFaults: [SettingsProblem] {
+    let now = MonotonicClock.wallNanoseconds / 1_000_000_000
+    var found: [TLSFault] = []
+    func note(_ faults: TLSFaults) { for fault in faults.faults where !found.contains(fault) { found.append(fault) } }
+    for tls in listeners.compactMap(\.tls) {
+      do throws(TLSFaults) { _ = try TLSServerContext(tls, ticketKeys: nil, now: now) } catch { note(error) }
+    }
+    for upstream in upstreams where upstream.servers.contains(where: \.isTLS) {
+      do throws(TLSFaults) { _ = try TLSClientContext(upstream.tls, now: now) } catch { note(error) }
+    }
+    return found.map { SettingsProblem(.error, at: .whole, subject: $0.place, fact: $0.fact, fix: $0.fix) }
   }
 }
 

@@ -57,6 +57,12 @@ final class ClientConnection {
   var streams: ClientStreams?
   /// Whether it may speak HTTP/2 without TLS, known to do so beforehand (RFC 9113 section 3.3).
   var maySpeakHTTP2 = false
+  /// TLS is being agreed upon; the connection counts as idle meanwhile.
+  var isShakingHands = false
+  /// In the list of those whose handshake gets a step.
+  var awaitsHandshakeTurn = false
+  /// The lines that tell servers of the certificate that it has shown.
+  var certificateLines: [UInt8] = []
   /// Whether it came in by TLS.
   let isSecure: Bool
   /// Whether ``SharedLoad`` counts this connection under its peer's address.
@@ -73,6 +79,8 @@ final class ClientConnection {
   var requestsServed = 0
   /// When lingering ends at the latest.
   var lingersUntil = Instant(nanoseconds: 0)
+  /// The last answer is still on its way out of this process: how much had gone when something last went.
+  var lingersAt: UInt64?
 
   var clientDeadline = Instant.distantFuture
   var clientDuty = ClientDuty.none
@@ -128,6 +136,7 @@ final class ClientConnection {
     peer = connection.peer
     namedDestination = connection.namedDestination
     told = connection.streams?.told ?? connection.told
+    certificateLines = connection.certificateLines
   }
 
   /// Closes the socket. Safe to call again.

@@ -139,7 +139,9 @@ extension Proxy {
     var targets: [HealthChecks.Target] = []
     for (upstream, members) in zip(settings.upstreams, members) {
       guard let health = upstream.health else { continue }
-      targets += members.map { HealthChecks.Target(record: $0.record, upstream: upstream, settings: health) }
+      targets += members.map {
+        HealthChecks.Target(record: $0.record, upstream: upstream, settings: health, tls: $0.tls)
+      }
     }
     do throws(SystemError) {
       try checks.check(targets)

@@ -2,6 +2,7 @@ package import Core
 internal import Glibc
 package import Logging
 internal import Synchronization
+internal import TLS
 
 /// The running proxy: its workers, the threads around them, and what can be asked of it as a whole.
 package final class Proxy: Sendable {
@@ -64,9 +65,12 @@ package final class Proxy: Sendable {
 
   /// Binds every listener, then starts one thread a worker. When this returns, connections are accepted.
   ///
-  /// - Parameter inherited: listeners that other processes have opened; those that the settings name are taken.
+  /// - Parameters:
+  ///   - inherited: listeners that other processes have opened; those that the settings name are taken.
+  ///   - ticketKeys: the keys of the process that this one takes over from, so that sessions of TLS can be resumed here.
   package init(
-    settings: ProxySettings, log: Logger, accessLog: LogWriter?, inherited: [InheritedListener] = []
+    settings: ProxySettings, log: Logger, accessLog: LogWriter?, inherited: [InheritedListener] = [],
+    ticketKeys: [UInt8] = []
   ) throws(StartError) {
     self.log = log
     logLines = Mutex(LogLines(writer: accessLog))
@@ -78,6 +82,7 @@ package final class Proxy: Sendable {
     clientRoom = max(16, descriptorLimit - reserved)
     let contexts = try Self.makeContexts(log: log)
     self.contexts = contexts
+    if let keys = TicketKeys(bytes: ticketKeys) { contexts.ticketKeys = keys }
     let listenerContexts = try Self.listenerContexts(of: settings, from: contexts)
     let upstreamContexts = try Self.upstreamContexts(of: settings, from: contexts)
     var bound: [BoundListener] = []

@@ -69,14 +69,21 @@ extension Worker {
   func closeGently(_ client: ClientConnection, requestIsComplete: Bool = true) {
     guard client.carrier == nil else { return closeClient(client) }
     let mayHaveMore = client.inbound != nil || !requestIsComplete || client.transport.isReadable
-    guard mayHaveMore, !client.transport.sawEnd else {
+    // What TLS holds of the answer, because the kernel takes no more yet, would be lost with the connection.
+    guard client.transport.isSending || mayHaveMore && !client.transport.sawEnd else {
       closeClient(client)
       return
     }
     client.transport.endWriting()
     client.phase = .lingering
+    linger(client)
+  }
+
+  private func linger(_ client: ClientConnection) {
+    client.lingersAt = client.transport.isSending ? client.transport.bytesWritten : nil
     client.lingersUntil = now.advanced(by: Self.longestLinger)
-    expect(.linger, of: client, within: settings.timeouts.linger)
+    expect(
+      .linger, of: client, within: client.lingersAt == nil ? settings.timeouts.linger : settings.timeouts.bodyIdle)
   }
 
   /// How long a client that goes on sending is read behind its last answer.
@@ -86,6 +93,12 @@ extension Worker {
   func readLeftovers(_ client: ClientConnection) -> Bool {
     if let inbound = client.inbound.take() { recycle(inbound) }
     let moved = receive(client)
+    guard client.phase == .lingering else { return moved }
+    if let before = client.lingersAt {
+      // As slow as the client reads, as long as it does.
+      if client.transport.bytesWritten != before || !client.transport.isSending { linger(client) }
+      guard client.lingersAt == nil else { return moved }
+    }
     if client.transport.sawEnd || now >= client.lingersUntil {
       closeClient(client)
     } else if moved {

@@ -1,6 +1,7 @@
 import Core
 import Glibc
 import HTTP2
+import TLS
 
 /// The end of an attempt: what the socket shows, what that proves, and what follows.
 extension Worker {
@@ -25,9 +26,25 @@ extension Worker {
   func attemptEnded(_ exchange: ActiveExchange) {
     guard let upstream = exchange.upstream else { return }
     let observation = observe(upstream)
+    if let failure = refusalByTLS(exchange, upstream) {
+      let end = exchange.machine.responseInvalid(
+        .tlsFailed(failure.trouble), couldAnswer: true, observation: observation, now: now)
+      noteFailedAttempt(exchange, at: upstream.server)
+      follow(end, for: exchange)
+      return
+    }
     let end = exchange.machine.connectionEnded(observation, budget: &upstream.server.budget, now: now)
     noteAttemptEnd(exchange, upstream, observation, end)
     follow(end, for: exchange)
+  }
+
+  /// What the server objects to in TLS. In TLS 1.3 a client is done with the handshake before the server is, so that the request is
+  /// on its way when the server refuses the client's certificate, or asks for one.
+  private func refusalByTLS(_ exchange: ActiveExchange, _ upstream: UpstreamConnection) -> TLSFailure? {
+    guard exchange.headAt == nil, exchange.facts?.isReused == false, let failure = upstream.transport.tlsFailure,
+      failure.alertReceived != nil
+    else { return nil }
+    return failure
   }
 
   /// While the RST is awaited the socket showed something new.

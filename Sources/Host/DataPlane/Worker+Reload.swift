@@ -44,6 +44,7 @@ extension Worker {
     adopt(reload.listeners)
     for client in clients.all {
       client.forwarding = forwarding(for: client.peer, isSecure: client.isSecure)
+      tellCertificate(of: client)
       if client.carrier != nil { client.forwarding.isHTTP2 = true }
       if let streams = client.streams {
         var forwarding = client.forwarding
@@ -51,7 +52,7 @@ extension Worker {
         streams.told = ClientConnection.Told(forwarding)
       }
       client.hostUpstream = nil
-      if client.phase == .idle, drain == nil, !client.awaitsProxyHeader {
+      if client.phase == .idle, drain == nil, !client.awaitsProxyHeader, !client.isShakingHands {
         expect(.idle, of: client, within: settings.timeouts.clientIdle)
       }
     }
@@ -68,6 +69,8 @@ extension Worker {
     exempt = AddressBlocks(settings.guards.exempt)
     trustedProxies = TrustedProxies(settings.forwarding.trustedPeers)
     router = Router(settings.routes)
+    secureRoutes = settings.routes.indices.filter { !settings.routes[$0].leadsToHTTPSAlone }
+    secureRouter = Router(secureRoutes.map { settings.routes[$0] })
     routes = settings.routes.map { Route($0, upstreams: upstreams, under: settings) }
     for route in [defaultRoute] + routes {
       if let before = known.last(where: { $0.name == route.name }) { route.tally = before.tally }

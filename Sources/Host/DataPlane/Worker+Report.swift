@@ -209,6 +209,7 @@ extension Worker {
     if settings.forwarding.xForwarded { written.formUnion([.xForwardedFor, .xForwardedProto, .xForwardedHost]) }
     if settings.forwarding.forwarded { written.formUnion(.forwarded) }
     if settings.forwarding.via { written.formUnion(.via) }
+    written.formUnion(.clientCertificate)
     if settings.forwarding.requestID { written.formUnion(.xRequestID) }
     var isTrusted = false
     if !settings.forwarding.trustedPeers.isEmpty {

@@ -9,6 +9,10 @@ extension Worker {
   /// Reads and parses a request head. Returns whether anything moved.
   func readHead(_ client: ClientConnection) -> Bool {
     if client.awaitsProxyHeader { return readProxyHeader(client) }
+    if client.isShakingHands {
+      queueHandshake(client)
+      return false
+    }
     if client.inbound?.isEmpty ?? true {
       guard receive(client) else {
         if client.transport.sawEnd { closeClient(client) }
@@ -78,7 +82,7 @@ extension Worker {
     client.requestsServed &+= 1
     counters.requests &+= 1
     let requestID = identifiers.next()
-    let route = route(for: head, inbound)
+    let route = route(for: head, inbound, isSecure: client.isSecure)
     let exchange = beginExchange(client, head, route ?? defaultRoute, requestID)
     if exchange.asksForUpgrade { exchange.askedProtocols = head.askedProtocols(inbound.readable, fields) }
     if client.told.forwarding.peerIsTrusted { noteNamedClient(exchange, inbound) }

@@ -72,7 +72,9 @@ extension Worker {
     // A UNIX socket answers SIOCOUTQ with the memory of messages that were not read to their end: no evidence.
     let unacknowledged =
       upstream.server.record.address.isUnix ? nil : upstream.transport.unacknowledgedBytes
-    if !exchange.requestBody.isComplete || !(exchange.record?.isEmpty ?? true) || unacknowledged ?? 0 > 0 {
+    if !exchange.requestBody.isComplete || !(exchange.record?.isEmpty ?? true) || upstream.transport.isSending
+      || unacknowledged ?? 0 > 0
+    {
       exchange.answerIsEarly = true
     }
     return EvidenceRule.couldAnswer(
@@ -485,7 +487,8 @@ extension Worker {
     let client = exchange.client
     guard client.phase == .exchanging, exchange.responseBody.isComplete, exchange.upstream === upstream else { return }
     if !exchange.machine.isFinished { exchange.machine.responseEnded() }
-    let requestIsSent = exchange.requestBody.isComplete && (exchange.record?.isEmpty ?? true)
+    let requestIsSent =
+      exchange.requestBody.isComplete && (exchange.record?.isEmpty ?? true) && !upstream.transport.isSending
     let isOfUnknownAge = exchange.wasHeldBack && now.since(upstream.readableSince) > Self.longestHoldBack
     let isReusable: Bool
     switch exchange.upstreamFate {

@@ -3,8 +3,9 @@ import Core
 /// From a request to the route that it takes, and the answers of routes that lead to no server.
 extension Worker {
   /// The route of a request; nil when none matches.
-  func route(for head: RequestHead, _ inbound: borrowing ByteBuffer) -> Route? {
+  func route(for head: RequestHead, _ inbound: borrowing ByteBuffer, isSecure: Bool) -> Route? {
     if routes.isEmpty { return defaultRoute }
+    if isSecure { return secureRouter.route(head, inbound.readable, fields).map { routes[secureRoutes[$0]] } }
     return router.route(head, inbound.readable, fields).map { routes[$0] }
   }
 

@@ -128,7 +128,9 @@ extension Worker {
     case .none: break
     case .idle:
       // A request may have come since the loop last looked; then the client was not idle.
-      if client.phase == .multiplexing {
+      if client.isShakingHands {
+        handshakeIsLate(client)
+      } else if client.phase == .multiplexing {
         sayFarewell(client)
       } else if client.phase == .idle, client.transport.glance() == .quiet {
         closeGently(client)

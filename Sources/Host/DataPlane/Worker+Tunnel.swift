@@ -7,7 +7,7 @@ import Core
 /// | open            | open            | both directions are pumped                     |
 /// | FIN, all passed | open            | our FIN goes to the server, its side is pumped |
 /// | open            | FIN, all passed | our FIN goes to the client, its side is pumped |
-/// | FIN             | FIN             | closed                                         |
+/// | FIN             | FIN             | closed when all is out                         |
 /// | error           | any             | closed with a RST to the other side            |
 /// | silent          | silent          | after `timeouts.tunnel-idle` closed, both get a FIN |
 extension Worker {
@@ -80,7 +80,7 @@ extension Worker {
       exchange.sentEndToClient = true
       client.transport.endWriting()
     }
-    if exchange.sentEndToServer, exchange.sentEndToClient {
+    if exchange.sentEndToServer, exchange.sentEndToClient, !client.transport.isSending, !upstream.transport.isSending {
       endTunnel(exchange, .finished)
     } else if moved {
       expect(.tunnel, of: client, within: exchange.bounds.tunnelIdle)

@@ -1,4 +1,5 @@
 import Core
+import DequeModule
 import Logging
 import Synchronization
 
@@ -112,6 +113,9 @@ final class Worker {
   /// In the order of the settings.
   var routes: [Route] = []
   var router = Router([])
+  /// For requests that have come by TLS, and the places of its routes among all.
+  var secureRouter = Router([])
+  var secureRoutes: [Int] = []
   /// Where everything goes when there are no routes.
   var defaultRoute: Route
   var defaultBounds: RouteBounds
@@ -145,6 +149,8 @@ final class Worker {
   let secureScheme = Array("https".utf8)
   let ciphertext = CiphertextBuffer()
   let waitingCarriers = WaitingCarriers()
+  /// Client connections whose handshake gets a step, first come first served (``takeHandshakeTurns()``).
+  var handshakes = Deque<UInt64>()
   var date: [UInt8] = []
   var dateMadeAt = Instant(nanoseconds: 0)
   var notices = NoticeLimiter()
@@ -222,8 +228,8 @@ final class Worker {
   /// Serves until told to stop. Called on the worker's own thread.
   func run() {
     while !isStopped {
-      let patience =
-        queued.isEmpty && waitingCarriers.isEmpty ? timers.soonest.map { $0.since(MonotonicClock.now) } : .zero
+      let isBusy = !queued.isEmpty || !waitingCarriers.isEmpty || !handshakes.isEmpty
+      let patience = isBusy ? .zero : timers.soonest.map { $0.since(MonotonicClock.now) }
       let count = poller.wait(atMost: patience)
       now = MonotonicClock.now
       for event in 0..<count {
@@ -232,6 +238,7 @@ final class Worker {
         dispatch(poller.token(at: event), poller.readiness(at: event))
       }
       takeQueuedTurns()
+      takeHandshakeTurns()
       now = MonotonicClock.now
       while let token = timers.nextDue(at: now) {
         timerFired(token)

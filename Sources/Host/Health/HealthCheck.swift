@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import TLS
 
 /// One check of one server: a connection, a request where the settings have one, and what came of it.
 final class HealthCheck {
@@ -31,6 +32,8 @@ final class HealthCheck {
 
   private enum Phase {
     case connecting
+    /// TLS is being agreed upon.
+    case shakingHands
     case sending
     case awaitingHead
     /// The answer is known; the rest of it is dropped. Bytes that still may be.
@@ -40,7 +43,7 @@ final class HealthCheck {
   let token: UInt64
   let entry: HealthLoop.Entry
   let deadline: Instant
-  private var descriptor: Descriptor?
+  private var transport: Transport
   private var phase = Phase.connecting
   private var outbound: ByteBuffer
   private var inbound = ByteBuffer(capacity: 2_048)
@@ -51,26 +54,25 @@ final class HealthCheck {
     self.token = token
     self.entry = entry
     self.deadline = deadline
-    self.descriptor = consume descriptor
+    transport = Transport(descriptor, isWritable: false)
     outbound = ByteBuffer(capacity: 512)
     Self.writeOpening(entry.target.proxyProtocol, to: &outbound)
-    Self.writeRequest(entry.target, to: &outbound)
+    // Before TLS begins; what is behind it goes through TLS.
+    if entry.target.tls == nil { Self.writeRequest(entry.target, to: &outbound) }
   }
 
-  var isOpen: Bool { descriptor != nil }
+  var isOpen: Bool { !transport.isClosed }
 
-  var number: Int32 {
-    guard let number = descriptor?.number else { preconditionFailure("the check is over") }
-    return number
-  }
+  var number: Int32 { transport.number }
 
-  func close() { descriptor = nil }
+  func close() { transport.close() }
 
   /// What it means when the time is over now.
   var late: Finding {
     let time = entry.target.settings.timeout.text
     switch phase {
     case .connecting: return Finding(.failed, "no connection within \(time)")
+    case .shakingHands: return Finding(.failed, "TLS was not agreed upon within \(time)")
     case .sending, .awaitingHead: return Finding(.failed, "no response within \(time)")
     case .dropping(let finding, _): return finding
     }
@@ -78,16 +80,38 @@ final class HealthCheck {
 
   /// - Returns: what the check found, when it is over.
   func progressed(_ readiness: Readiness) -> Finding? {
-    guard descriptor != nil else { return nil }
+    guard isOpen else { return nil }
     if case .connecting = phase {
       guard !readiness.isDisjoint(with: [.writable, .failed, .hangUp]) else { return nil }
-      let code = Socket.takeError(number)
+      let code = transport.takeError()
       if code != 0 { return Finding(.failed, "connect: \(SystemError.text(of: code))") }
-      phase = .sending
+      if let tls = entry.target.tls {
+        // No kernel has so little room in a new connection.
+        guard outbound.isEmpty || transport.send(outbound.readable) == .bytes(outbound.count) else {
+          return Finding(.failed, "the connection broke")
+        }
+        outbound.removeAll()
+        Self.writeRequest(entry.target, to: &outbound)
+        let session = TLSSession(client: tls.context.current, serverName: tls.name)
+        session.offer([.http11])
+        transport.beginTLS(session, CiphertextBuffer())
+        phase = .shakingHands
+      } else {
+        phase = .sending
+      }
+    }
+    transport.noteReadiness(readiness)
+    if case .shakingHands = phase {
+      switch transport.shakeHands() {
+      case .bytes: phase = .sending
+      case .wouldBlock: return nil
+      case .closeNotify: return Finding(.failed, "TLS: the server closed the connection in the handshake")
+      case .failed(let failure): return Finding(.failed, "TLS: \(failure.detail); \(failure.remedy)")
+      }
     }
     if case .sending = phase, let finding = send() { return finding }
     switch phase {
-    case .connecting, .sending: return nil
+    case .connecting, .shakingHands, .sending: return nil
     case .awaitingHead, .dropping: return receive()
     }
   }
@@ -118,9 +142,9 @@ final class HealthCheck {
 
   private func send() -> Finding? {
     while !outbound.isEmpty {
-      switch Socket.send(number, outbound.readable) {
+      switch transport.send(outbound.readable) {
       case .bytes(let count): outbound.consume(count)
-      case .wouldBlock, .endOfStream: return nil
+      case .wouldBlock: return nil
       case .failed(let code): return Finding(.failed, "the connection broke: \(SystemError.text(of: code))")
       }
     }
@@ -135,15 +159,18 @@ final class HealthCheck {
     while true {
       if case .dropping = phase { inbound.removeAll() }
       inbound.makeRoom(for: 1)
-      switch Socket.receive(number, into: &inbound) {
+      switch transport.receive(into: &inbound) {
       case .wouldBlock: return nil
       case .bytes(let count):
         if let finding = received(count) { return finding }
-      case .endOfStream:
+      case .ended:
         if case .dropping(let finding, _) = phase { return finding }
         return Finding(.failed, "the connection ended without a response")
       case .failed(let code):
         if case .dropping(let finding, _) = phase { return finding }
+        if let failure = transport.tlsFailure {
+          return Finding(.failed, "TLS: \(failure.detail); \(failure.remedy)")
+        }
         return Finding(.failed, "the connection broke: \(SystemError.text(of: code))")
       }
     }
@@ -151,7 +178,7 @@ final class HealthCheck {
 
   private func received(_ count: Int) -> Finding? {
     switch phase {
-    case .connecting, .sending: return nil
+    case .connecting, .shakingHands, .sending: return nil
     case .dropping(let finding, let left):
       phase = .dropping(finding, left: left - count)
       return left > count ? nil : finding
@@ -205,7 +232,7 @@ extension HealthChecks.Target {
     switch record.origin {
     case .tcp(let host, let port):
       let name = host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host
-      return port == 80 ? name : "\(name):\(port)"
+      return port == (tls == nil ? 80 : 443) ? name : "\(name):\(port)"
     case .unix: return "localhost"
     }
   }

@@ -14,12 +14,15 @@ package final class HealthChecks: Sendable {
     package var settings: ActiveHealthSettings
     /// What the connection begins with.
     package var proxyProtocol: UpstreamSettings.ProxyProtocolOut
+    /// How TLS is spoken to it; nil: not at all.
+    let tls: ServerTLS?
 
-    package init(record: ServerRecord, upstream: UpstreamSettings, settings: ActiveHealthSettings) {
+    init(record: ServerRecord, upstream: UpstreamSettings, settings: ActiveHealthSettings, tls: ServerTLS?) {
       self.record = record
       self.upstream = upstream.name
       self.settings = settings
       proxyProtocol = upstream.proxyProtocol
+      self.tls = tls
     }
   }
 

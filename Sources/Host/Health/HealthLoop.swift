@@ -100,7 +100,7 @@ final class HealthLoop {
     let wanted = Set(targets.map { ObjectIdentifier($0.record) })
     entries = targets.map { target in
       let before = known[ObjectIdentifier(target.record)]
-      if let before, before.target.settings == target.settings, before.target.proxyProtocol == target.proxyProtocol {
+      if let before, before.target.isAsked(as: target) {
         return before
       }
       if let check = before?.check { close(check) }
@@ -189,6 +189,14 @@ final class HealthLoop {
     checks.log.info(
       "\(name) is healthy again: health check \(entry.target.settings.spoken) succeeded \(entry.inARow) time(s) in a row"
     )
+  }
+}
+
+extension HealthChecks.Target {
+  /// Whether nothing of what is asked differs.
+  fileprivate func isAsked(as other: HealthChecks.Target) -> Bool {
+    settings == other.settings && proxyProtocol == other.proxyProtocol && tls?.context === other.tls?.context
+      && tls?.name == other.tls?.name
   }
 }
 

@@ -7,7 +7,7 @@ internal import Glibc
 /// ```
 ///   new                                   old
 ///   {"do":"take-over"}      ---------->
-///                           <----------   {"ok":true,"listeners":[...]}   from here on it takes no other settings
+///                           <----------   {"ok":true,"ticket-keys":"...","listeners":[...]}   from here on it takes no other settings
 ///   {"do":"sockets",...}    ---------->
 ///                           <----------   a byte with up to 64 descriptors, again until all are here
 ///   (starts its workers, takes the control path)
@@ -19,6 +19,8 @@ package final class Predecessor {
   package let processID: Int32
   package let version: String
   package let listeners: [InheritedListener]
+  /// The keys of its session tickets; empty when it passes none.
+  package let ticketKeys: [UInt8]
   private let channel: ControlChannel
 
   private static let patience = Nanoseconds.seconds(20)
@@ -29,6 +31,7 @@ package final class Predecessor {
     processID = channel.peerProcess
     let answer = try channel.ask(.object([("do", .string("take-over"))]), atMost: Self.patience)
     version = answer["version"]?.string ?? "?"
+    ticketKeys = Hexadecimal.bytes(answer["ticket-keys"]?.string ?? "") ?? []
     var listeners: [InheritedListener] = []
     for description in answer["listeners"]?.array ?? [] {
       listeners.append(try Self.take(description, over: channel))

@@ -1,4 +1,5 @@
 package import Core
+internal import TLS
 
 /// How the proxy is, as a scraper of metrics has it.
 extension ProxyControl {
@@ -147,12 +148,20 @@ private struct MetricsPage {
     case .exchangesInFlight: text.sample(reports.reduce(0) { $0 + UInt64($1.exchanges) })
     case .failures: table("error", counters.failures)
     case .refused: table("guard", counters.refusedByGuards)
+    case .tlsHandshakes: text.sample(counters.tlsHandshakes)
+    case .tlsResumptions: text.sample(counters.tlsResumed)
     case .tlsFailures: table("kind", counters.tlsFailures)
     case .http2Connections: text.sample(counters.http2Connections)
     case .http2Streams: text.sample(counters.http2Streams)
     case .http2StreamsReset: table("code", counters.http2StreamsReset)
     case .http2StreamsRefused: text.sample(counters.http2StreamsRefused)
     case .http2Failures: table("reason", counters.http2Failures)
+    case .tlsRoundsFull: text.sample(counters.tlsHandshakeRoundsFull)
+    case .certificateExpiry:
+      var told: Set<String> = []
+      for certificate in control.proxy.contexts.certificates where told.insert(certificate.files.chain).inserted {
+        text.sample(MetricsText.Labels(("file", certificate.files.chain)), Double(certificate.notAfter))
+      }
     case .tunnels: text.sample(counters.tunnels)
     case .tunnelsEnded: table("how", counters.tunnelsEnded)
     case .routeRequests: for route in routes { classes(route.labels, route.counts) }

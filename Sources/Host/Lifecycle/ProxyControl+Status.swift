@@ -2,6 +2,7 @@ package import Analysis
 internal import Core
 internal import Glibc
 internal import Logging
+internal import TLS
 
 /// How the proxy is, as one JSON object.
 extension ProxyControl {
@@ -20,10 +21,20 @@ extension ProxyControl {
       ("threads_heard", .number(Int64(reports.count))),
       ("reloads", reloads),
       ("listeners", .array(proxy.listenerDescriptions.map { .string($0) })),
+      ("certificates", .array(proxy.contexts.certificates.map(Self.certificate))),
       ("client_connections", .number(Int64(reports.reduce(0) { $0 + $1.clientConnections }))),
       ("exchanges_in_flight", .number(Int64(reports.reduce(0) { $0 + $1.exchanges }))),
       ("upstreams", upstreams(reports)),
       ("counters", .object(counters())),
+    ])
+  }
+
+  private static func certificate(_ summary: CertificateSummary) -> JSONText {
+    let left = summary.notAfter - MonotonicClock.wallNanoseconds / 1_000_000_000
+    return .object([
+      ("file", .string(summary.files.chain)), ("names", .array(summary.names.map { .string($0) })),
+      ("issuer", .string(summary.issuer)), ("expires", .string(summary.expiry)),
+      ("days_left", .number(left < 0 ? -1 : left / 86_400)), ("sha256", .string(summary.fingerprint)),
     ])
   }
 

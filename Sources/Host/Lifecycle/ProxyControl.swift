@@ -116,6 +116,8 @@ package final class ProxyControl: Sendable {
     }
     return .success([
       ("version", .string(version)), ("pid", .number(Int64(getpid()))),
+      // So that sessions of TLS go on there. Whoever can open the control socket may stop the process as well.
+      ("ticket-keys", .string(Hexadecimal.text(proxy.contexts.ticketKeys.bytes))),
       (
         "listeners",
         .array(

@@ -20,6 +20,22 @@ package final class BlockingSocket {
     }
   }
 
+  /// What lies between the socket and those who use it, as TLS does. What it says of itself goes out with what it is given.
+  package protocol Layer: AnyObject {
+    /// Turns bytes into those for the wire.
+    func wrap(_ bytes: [UInt8]) throws -> [UInt8]
+    /// What it has to say by itself now.
+    func takeOutput() -> [UInt8]
+    /// Takes what came from the wire.
+    func feed(_ bytes: borrowing ByteBuffer)
+    /// The wire's end came.
+    func feedEnd()
+    /// Fills the buffer with what is there.
+    func read(into buffer: inout ByteBuffer) throws -> Transfer
+  }
+
+  /// Between the socket and those who use it; nil: nothing.
+  package var layer: (any Layer)?
   private var descriptor: Descriptor?
   /// Bytes that were read and not taken.
   package var buffer = ByteBuffer(capacity: 4_096)
@@ -53,6 +69,15 @@ package final class BlockingSocket {
 
   /// Sends until all is sent or the kernel takes nothing for `limit`; says how many bytes went.
   package func sendWhatIsTaken(_ bytes: [UInt8], atMost limit: Nanoseconds) throws -> Int {
+    guard let layer else { return try sendToWire(bytes, atMost: limit) }
+    let wire = try layer.wrap(bytes)
+    let count = try sendToWire(wire, atMost: limit)
+    return count == wire.count ? bytes.count : max(0, bytes.count - (wire.count - count))
+  }
+
+  /// Sends past the layer.
+  @discardableResult
+  package func sendToWire(_ bytes: [UInt8], atMost limit: Nanoseconds = .seconds(5)) throws -> Int {
     var rest = ByteBuffer(capacity: bytes.count)
     rest.append(bytes)
     while !rest.isEmpty {
@@ -73,10 +98,27 @@ package final class BlockingSocket {
     while true {
       if buffer.writableCount < 16_384 { buffer.compact() }
       buffer.reserve(16_384)
-      let result = Socket.receive(number, into: &buffer)
+      let result = try receiveNow()
       guard result == .wouldBlock else { return result }
       let left = deadline.since(MonotonicClock.now)
       guard left > .zero, Self.wait(for: number, POLLIN, atMost: left) else { throw Failure.timedOut("receive") }
+    }
+  }
+
+  private func receiveNow() throws -> Transfer {
+    guard let layer else { return Socket.receive(number, into: &buffer) }
+    while true {
+      let result = try layer.read(into: &buffer)
+      let output = layer.takeOutput()
+      if !output.isEmpty { try sendToWire(output) }
+      guard result == .wouldBlock else { return result }
+      var wire = ByteBuffer(capacity: 16_384)
+      switch Socket.receive(number, into: &wire) {
+      case .bytes: layer.feed(wire)
+      case .endOfStream: layer.feedEnd()
+      case .wouldBlock: return .wouldBlock
+      case .failed(let code): return .failed(code)
+      }
     }
   }
 

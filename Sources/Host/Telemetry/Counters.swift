@@ -23,6 +23,11 @@ package struct Counters: Equatable, Sendable {
   package var http2StreamsRefused: UInt64 = 0
   /// Connections that ended with an error, by reason (``HTTP2Failure/Reason``).
   package var http2Failures: [String: UInt64] = [:]
+  /// TLS connections of clients that were agreed upon, and those among them that went on with an earlier session.
+  package var tlsHandshakes: UInt64 = 0
+  package var tlsResumed: UInt64 = 0
+  /// Rounds of the loop behind which handshakes of clients were left waiting for the next one.
+  package var tlsHandshakeRoundsFull: UInt64 = 0
   package var tlsHandshakesWithServers: UInt64 = 0
   /// Those among them that went on with an earlier session.
   package var tlsResumedWithServers: UInt64 = 0
@@ -98,6 +103,9 @@ package struct Counters: Equatable, Sendable {
     http2StreamsReset.merge(other.http2StreamsReset, uniquingKeysWith: &+)
     http2StreamsRefused &+= other.http2StreamsRefused
     http2Failures.merge(other.http2Failures, uniquingKeysWith: &+)
+    tlsHandshakes &+= other.tlsHandshakes
+    tlsResumed &+= other.tlsResumed
+    tlsHandshakeRoundsFull &+= other.tlsHandshakeRoundsFull
     tlsHandshakesWithServers &+= other.tlsHandshakesWithServers
     tlsResumedWithServers &+= other.tlsResumedWithServers
     bytesFromClients &+= other.bytesFromClients

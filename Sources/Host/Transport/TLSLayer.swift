@@ -28,6 +28,9 @@ final class TLSLayer {
 /// A buffer for ciphertext between a socket and a session, which copies what it is fed.
 final class CiphertextBuffer {
   static let capacity = 32_768
+  /// Fillings of it that may hold no byte of plaintext, one behind the other: far more than tickets, key updates and the longest chain
+  /// of certificates need. A peer that sends more keeps the loop busy and has nothing to say.
+  static let idleFillings = 16
   private var bytes: ByteBuffer?
 
   func take() -> ByteBuffer { bytes.take() ?? ByteBuffer(capacity: Self.capacity) }
@@ -48,7 +51,7 @@ extension Transport {
   /// Goes on with the handshake, as a client does before it has anything to say.
   mutating func shakeHands() -> TLSStep {
     guard case .tls(let layer) = layer else { return .bytes(0) }
-    while true {
+    for _ in 0..<CiphertextBuffer.idleFillings {
       switch layer.session.handshake() {
       case .bytes(let count):
         flush(layer)
@@ -69,11 +72,12 @@ extension Transport {
         return .failed(failure)
       }
     }
+    return layer.brokenInHandshake
   }
 
   mutating func receivePlaintext(into buffer: inout ByteBuffer, _ layer: TLSLayer) -> Received {
     var isDrained = false
-    while true {
+    for _ in 0..<CiphertextBuffer.idleFillings {
       switch layer.session.read(into: &buffer) {
       case .bytes(let count):
         flush(layer)
@@ -94,6 +98,14 @@ extension Transport {
       case .failed(let failure): return failed(layer, failure)
       }
     }
+    return saysNothing()
+  }
+
+  /// The peer goes on and on with records that carry nothing.
+  private mutating func saysNothing() -> Received {
+    noteError(EPROTO)
+    isReadable = false
+    return .failed(EPROTO)
   }
 
   private mutating func failed(_ layer: TLSLayer, _ failure: TLSFailure) -> Received {
@@ -140,7 +152,11 @@ extension Transport {
     }
     switch layer.session.write(bytes) {
     case .bytes(let count):
-      if layer.plaintextSinceMark == 0 { layer.firstRecordEnd = bytesWritten &+ layer.firstRecordByteCount }
+      if layer.plaintextSinceMark == 0 {
+        // What TLS itself said since the mark, as the answer to a key update, is nobody's message.
+        messageBegins()
+        layer.firstRecordEnd = bytesWritten &+ layer.firstRecordByteCount
+      }
       layer.plaintextSinceMark &+= UInt64(count)
       flush(layer)
       return firstError == 0 ? .bytes(count) : .failed(firstError)
@@ -150,8 +166,9 @@ extension Transport {
       isWritable = false
       return .wouldBlock
     case .closeNotify:
-      noteError(EPIPE)
-      return .failed(EPIPE)
+      // Not EPIPE: that is the kernel's word for what it has seen, and evidence.
+      noteError(EPROTO)
+      return .failed(firstError)
     case .failed(let failure):
       layer.failure = failure
       flush(layer)
@@ -162,7 +179,7 @@ extension Transport {
   }
 
   mutating func glanceAtPlaintext(_ layer: TLSLayer) -> Glance {
-    while true {
+    for _ in 0..<CiphertextBuffer.idleFillings {
       switch layer.session.peek() {
       case .bytes(let count): return .bytes(count)
       case .closeNotify: return .endOfStream
@@ -178,6 +195,8 @@ extension Transport {
         }
       }
     }
+    _ = saysNothing()
+    return .failed(EPROTO)
   }
 
   /// Hands ciphertext to the kernel, as much as it takes; behind the last of it goes the FIN, if that was asked for.
@@ -206,7 +225,7 @@ extension Transport {
 
 extension TLSLayer {
   fileprivate var brokenInHandshake: TLSStep {
-    let failure = failure ?? TLSFailure.brokenInHandshake(isServer: false)
+    let failure = failure ?? TLSFailure.brokenInHandshake(isServer: session.isServer)
     self.failure = failure
     return .failed(failure)
   }

@@ -262,6 +262,9 @@ struct Transport: ~Copyable {
     }
   }
 
+  /// The first byte of the message is about to go out: what went before it since the mark was not its own.
+  mutating func messageBegins() { marked = bytesWritten }
+
   /// Reads the outcome of a connect, or an error that no call has reported yet.
   mutating func takeError() -> Int32 {
     let code = Socket.takeError(number)

@@ -187,6 +187,11 @@ photofinish_tls_session *photofinish_tls_session_client(photofinish_tls_context 
   return session;
 }
 
+void photofinish_tls_session_offer(photofinish_tls_session *session, const unsigned char *protocols, size_t count) {
+  SSL_set_alpn_protos(session->ssl, protocols, (unsigned)count);
+  ERR_clear_error();
+}
+
 void photofinish_tls_session_free(photofinish_tls_session *session) {
   if (!session) return;
   // Else OpenSSL takes the session out of use: a connection that ends without close_notify is no reason.

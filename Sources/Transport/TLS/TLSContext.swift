@@ -188,6 +188,6 @@ extension TLSFault {
 }
 
 /// Each name behind its length (RFC 7301 section 3.1).
-private func wireForm(_ protocols: [ApplicationProtocol]) -> [UInt8] {
+func wireForm(_ protocols: [ApplicationProtocol]) -> [UInt8] {
   protocols.flatMap { [UInt8($0.rawValue.utf8.count)] + Array($0.rawValue.utf8) }
 }

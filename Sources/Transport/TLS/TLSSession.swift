@@ -25,7 +25,8 @@ package enum TLSStep: Equatable, Sendable {
 @safe
 package final class TLSSession {
   let session: OpaquePointer
-  private let isServer: Bool
+  /// Whether this side is the server.
+  package let isServer: Bool
   /// Keeps the context alive, of which the C side has a bare pointer.
   private let owner: AnyObject
 
@@ -51,6 +52,16 @@ package final class TLSSession {
     unsafe session = made
     isServer = false
     owner = client
+  }
+
+  /// Offers other protocols than the context does; before the handshake, as a client.
+  package func offer(_ protocols: [ApplicationProtocol]) {
+    let bytes = wireForm(protocols)
+    // Safe: the bytes are copied during the call.
+    unsafe bytes.withUnsafeBytes {
+      unsafe photofinish_tls_session_offer(
+        session, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count)
+    }
   }
 
   deinit {

@@ -45,7 +45,7 @@ enum Rooms {
       "Host/Certificates", "Host/Health", "Host/Lifecycle", "Host/Loop", "Host/Names", "Host/Telemetry", "Host/Transport",
     ],
     "Host/Drive": ["Host/Loop", "Host/Origin", "Host/Wire"],
-    "Host/Health": ["Host/DataPlane", "Host/Loop"],
+    "Host/Health": ["Host/Certificates", "Host/DataPlane", "Host/Loop", "Host/Transport"],
     "Host/Lab": ["Host/Drive", "Host/Loop", "Host/Origin", "Host/Wire"],
     "Host/Lifecycle": ["Host/DataPlane", "Host/Health", "Host/Loop", "Host/Settings", "Host/Telemetry"],
     "Host/LiveCapture": ["Host/Loop"],

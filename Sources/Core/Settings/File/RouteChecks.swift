@@ -40,6 +40,8 @@ enum RouteChecks {
     var path: RouteMatch.PathPattern?
     var methods: Set<String>
     var fields: Set<RouteMatch.FieldMatch>
+    /// Only for who does not come by https.
+    var isPlain: Bool
   }
 
   /// Ways of all routes that are compared; with more, the rest is not checked.
@@ -58,7 +60,8 @@ enum RouteChecks {
       for host in hosts {
         for path in paths {
           let way = Way(
-            host: host, path: path, methods: Set(route.match.methods), fields: Set(route.match.fields))
+            host: host, path: path, methods: Set(route.match.methods), fields: Set(route.match.fields),
+            isPlain: route.leadsToHTTPSAlone)
           let owner = owners[way] ?? index
           if owner == index { isReachable = true } else { taken.insert(owner) }
           owners[way] = owner

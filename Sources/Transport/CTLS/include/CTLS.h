@@ -161,6 +161,9 @@ photofinish_tls_session *_Nullable photofinish_tls_session_server(photofinish_tl
 /// - name: to be verified, and sent as server name unless it is an address.
 photofinish_tls_session *_Nullable photofinish_tls_session_client(
   photofinish_tls_context *_Nonnull context, const char *_Nonnull name);
+/// Offers these protocols by ALPN, each behind its length, in place of the context's. Before the handshake.
+void photofinish_tls_session_offer(
+  photofinish_tls_session *_Nonnull session, const unsigned char *_Nullable protocols, size_t count);
 void photofinish_tls_session_free(photofinish_tls_session *_Nullable session);
 
 void photofinish_tls_feed(photofinish_tls_session *_Nonnull session, const void *_Nullable bytes, size_t count);

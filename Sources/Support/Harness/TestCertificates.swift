@@ -1,39 +1,38 @@
-import Core
-import Foundation
+package import Core
+internal import Foundation
+internal import Host
 
 /// Certificates that the `openssl` tool makes in a temporary directory, which goes with this object.
-final class TestCertificates {
-  let folder: URL
-  let authority: CertificateFiles
+package final class TestCertificates: Sendable {
+  private let directory: TemporaryDirectory
+  package let authority: CertificateFiles
 
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appending(path: "tls-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  package init() throws {
+    let directory = try TemporaryDirectory()
+    self.directory = directory
     authority = CertificateFiles(
-      chain: folder.appending(path: "authority.pem").path, key: folder.appending(path: "authority.key").path)
+      chain: "\(directory.path)/authority.pem", key: "\(directory.path)/authority.key")
     try openssl(
       "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 30 -subj", ["/CN=Test authority"],
       "-keyout \(authority.key) -out \(authority.chain) -addext keyUsage=critical,keyCertSign")
   }
 
-  deinit { try? FileManager.default.removeItem(at: folder) }
-
-  func path(_ name: String) -> String { folder.appending(path: name).path }
+  package func path(_ name: String) -> String { "\(directory.path)/\(name)" }
 
   @discardableResult
-  func write(_ name: String, _ text: String) throws -> String {
+  package func write(_ name: String, _ text: String) throws -> String {
     try text.write(toFile: path(name), atomically: true, encoding: .utf8)
     return path(name)
   }
 
-  func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+  package func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
 
   /// A certificate for names, `IP:` before addresses, issued by the authority.
   ///
   /// - Parameters:
   ///   - key: as `openssl genpkey` takes it, in words.
   ///   - days: from now on; at most 0 has expired.
-  func issue(
+  package func issue(
     _ name: String, for names: [String], key: String = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256",
     days: Int = 30, by issuer: CertificateFiles? = nil, canIssue: Bool = false
   ) throws -> CertificateFiles {
@@ -51,18 +50,33 @@ final class TestCertificates {
     return files
   }
 
-  func openssl(_ words: String, _ literal: [String] = [], _ more: String = "") throws {
+  /// Issues a certificate anew, for `names`, valid from and until dates like `200101000000Z`.
+  package func reissue(_ files: CertificateFiles, for names: [String], from begin: String, until end: String) throws {
+    let folder = directory.path
+    let all = names.map { $0.hasPrefix("IP:") ? $0 : "DNS:\($0)" }.joined(separator: ",")
+    try write(
+      "ca.cnf",
+      "[ca]\ndefault_ca=d\n[d]\ndatabase=\(folder)/index\nserial=\(folder)/serial\nnew_certs_dir=\(folder)\ndefault_md=sha256\npolicy=p\nrand_serial=yes\nunique_subject=no\nx509_extensions=x\n[p]\ncommonName=supplied\n[x]\nsubjectAltName=\(all)\n"
+    )
+    try write("index", "")
+    let request = files.chain.replacing(".pem", with: ".csr")
+    try openssl(
+      "ca -batch -config \(folder)/ca.cnf -in \(request) -cert \(authority.chain) -keyfile \(authority.key)"
+        + " -startdate \(begin) -enddate \(end) -out \(files.chain) -notext")
+  }
+
+  package func openssl(_ words: String, _ literal: [String] = [], _ more: String = "") throws {
     let split = { (text: String) in text.split(separator: " ").map(String.init) }
     try TestProcess.run("openssl", split(words) + literal + split(more))
   }
 }
 
-struct TestProcess {
-  struct Failed: Error { var text: String }
+package struct TestProcess {
+  package struct Failed: Error { package var text: String }
 
   /// Runs a program to its end. A missing or failing one is a failure of the test.
   @discardableResult
-  static func run(_ program: String, _ arguments: [String]) throws -> String {
+  package static func run(_ program: String, _ arguments: [String]) throws -> String {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [program] + arguments
