@@ -26,6 +26,25 @@ struct SettingsCommandTests {
 
   private static let valid = "listen: 127.0.0.1:0\nupstreams: {app: \"http://127.0.0.1:9\"}\n"
 
+  /// As a start would, it reads the files of certificates.
+  @Test func validateReadsCertificates() throws {
+    let certificates = try TestCertificates()
+    let files = try certificates.issue("www", for: ["www.example.test"])
+    let other = try certificates.issue("other", for: ["other.example.test"])
+    func settings(_ chain: String, _ key: String) -> String {
+      "listen: [{address: \"127.0.0.1:0\", tls: {certificates: [{chain: \(chain), key: \(key)}]}}]\nupstreams: {app: \"http://127.0.0.1:9\"}\n"
+    }
+    try write(settings(files.chain, files.key), "good.yaml")
+    #expect(try run("validate", "good.yaml").status == 0)
+    try write(settings(files.chain, other.key), "mixed.yaml")
+    let mixed = try run("validate", "mixed.yaml")
+    #expect(mixed.status == 1)
+    #expect(mixed.output.contains(other.key) && mixed.output.contains("does not belong"), "\(mixed.output)")
+    try write(settings("/nowhere/chain.pem", files.key), "none.yaml")
+    let none = try run("validate", "none.yaml")
+    #expect(none.status == 1 && none.output.contains("/nowhere/chain.pem"), "\(none.output)")
+  }
+
   @Test func validatesFiles() throws {
     try write(Self.valid, "good.yaml")
     try write("upstrems: 1\n" + Self.valid, "bad.yaml")

@@ -81,7 +81,8 @@ extension GrammarOracle {
     ]
     let passedOn = again.fields.filter { !own.contains($0.folded) }
     let wanted = endToEnd(request.fields).filter { field in
-      if own.contains(field.folded) || field.folded == "forwarded" || field.folded == "x-real-ip" { return false }
+      if own.contains(field.folded) || ["forwarded", "x-real-ip"].contains(field.folded) { return false }
+      if ["client-cert", "client-cert-chain"].contains(field.folded) { return false }
       return !isForwardedClaim(field.folded) && !(request.framing != .chunked && field.folded == "trailer")
     }
     if passedOn != wanted { return "passed on were \(passedOn), and should have been \(wanted)" }
@@ -355,7 +356,7 @@ private enum KnownNames {
     "location", "range", "expect", "max-forwards", "trailer", "via", "forwarded", "x-forwarded-for",
     "x-forwarded-proto",
     "x-forwarded-host", "x-real-ip", "x-request-id", "traceparent", "tracestate", "user-agent", "referer", "server",
-    "retry-after", "proxy-status",
+    "retry-after", "proxy-status", "client-cert", "client-cert-chain", "x-forwarded-client-cert",
   ]
   static let all: Set<String> = protected.union([
     "connection", "te", "upgrade", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",

@@ -14,8 +14,9 @@ package final class SecureLayer: BlockingSocket.Layer {
     var wire: [UInt8] = takeOutput()
     var start = 0
     while start < bytes.count {
+      let rest = bytes[start...]
       // Safe: every bit of a UInt8 is initialised.
-      let step = unsafe session.write(bytes[start...].span.bytes)
+      let step = unsafe session.write(rest.span.bytes)
       guard case .bytes(let count) = step else { throw BlockingSocket.Failure.ended("TLS: \(step)") }
       start += count
       wire += takeOutput()

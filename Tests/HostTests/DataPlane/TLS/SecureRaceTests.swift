@@ -64,7 +64,7 @@ struct SecureRaceTests {
     var failed = 0
     for number in 0..<40 {
       // Around the moment at which the server closes, as this end sees it.
-      pause(Self.idleTimeout + .milliseconds(-30 + 3 * (number % 16)))
+      pause(Self.idleTimeout + .milliseconds(Int64(-30 + 3 * (number % 16))))
       let answer = try client.post("/\(number)", "x")
       if answer.text != "/\(number)" { failed += 1 }
     }
