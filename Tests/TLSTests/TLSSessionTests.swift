@@ -152,7 +152,9 @@ import Testing
 
     var one = upstream
     one.protocols = [.http2]
-    let refused = try self.pair(upstream: one)
+    var elder = listener
+    elder.protocols = [.http11]
+    let refused = try self.pair(listener: elder, upstream: one)
     let ends = refused.shake()
     #expect(ends.server.failure?.kind == .noCommonProtocol && ends.server.failure?.alertSent == 120)
     #expect(ends.client.failure?.kind == .noCommonProtocol && ends.client.failure?.alertReceived == 120)

@@ -32,7 +32,7 @@ package enum MetricsReference {
     `GET /metrics` of the [admin endpoint](admin.md) has them in the text form of Prometheus, or of OpenMetrics 1.0 where the
     scraper asks for it, packed with gzip where it takes that. SIGUSR2 writes the same to standard error.
 
-    ```yaml
+    ```yml
     scrape_configs:
       - job_name: photofinish
         static_configs:

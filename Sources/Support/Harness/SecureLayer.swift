@@ -79,6 +79,9 @@ extension BlockingSocket {
   private func speakTLS(_ session: TLSSession, atMost limit: Nanoseconds) throws -> TLSSession {
     let layer = SecureLayer(session)
     let deadline = MonotonicClock.now.advanced(by: limit)
+    // What was read along with something in the clear before.
+    session.feed(buffer.readable)
+    buffer.removeAll()
     while true {
       let step = session.handshake()
       try sendToWire(layer.takeOutput())

@@ -14,7 +14,8 @@ package final class TestCertificates: Sendable {
       chain: "\(directory.path)/authority.pem", key: "\(directory.path)/authority.key")
     try openssl(
       "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 30 -subj", ["/CN=Test authority"],
-      "-keyout \(authority.key) -out \(authority.chain) -addext keyUsage=critical,keyCertSign")
+      "-keyout \(authority.key) -out \(authority.chain) -addext keyUsage=critical,keyCertSign"
+        + " -addext subjectAltName=IP:127.0.0.1")
   }
 
   package func path(_ name: String) -> String { "\(directory.path)/\(name)" }
@@ -45,7 +46,8 @@ package final class TestCertificates: Sendable {
     let list = try write("\(name).ext", extensions)
     let issuer = issuer ?? authority
     try openssl(
-      "x509 -req -in \(path("\(name).csr")) -CA \(issuer.chain) -CAkey \(issuer.key) -CAcreateserial -days \(days)"
+      "x509 -req -in \(path("\(name).csr")) -CA \(issuer.chain) -CAkey \(issuer.key) -days \(days)"
+        + " -set_serial \(UInt64.random(in: 1...UInt64(Int64.max)))"
         + " -sha256 -extfile \(list) -out \(files.chain)")
     return files
   }

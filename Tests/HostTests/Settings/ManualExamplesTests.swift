@@ -65,7 +65,10 @@ struct ManualExamplesTests {
   @Test(arguments: examples)
   func isValid(_ example: Example) {
     let whole = Self.completed(example.text)
-    let result = SettingsFile.parse(Array(whole.utf8), file: example.page) { _ in nil }
+    let result = SettingsFile.parse(Array(whole.utf8), file: example.page) { _ in
+      // Long enough for a token.
+      "0123456789abcdef0123456789abcdef"
+    }
     switch result {
     case .failure(let errors):
       Issue.record("\(example.testDescription): \(errors.lines.joined(separator: "\n"))\n\(whole)")

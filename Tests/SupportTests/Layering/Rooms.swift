@@ -40,9 +40,11 @@ enum Rooms {
     "Transport/TLS": [],
     "Host/Admin": ["Host/Lifecycle", "Host/Loop", "Host/Telemetry"],
     "Host/Capture": [],
+    "Host/Certificates": ["Host/Loop", "Host/Telemetry"],
     "Host/Check": [],
     "Host/DataPlane": [
-      "Host/Certificates", "Host/Health", "Host/Lifecycle", "Host/Loop", "Host/Names", "Host/Telemetry", "Host/Transport",
+      "Host/Certificates", "Host/Health", "Host/Lifecycle", "Host/Loop", "Host/Names", "Host/Telemetry",
+      "Host/Transport",
     ],
     "Host/Drive": ["Host/Loop", "Host/Origin", "Host/Wire"],
     "Host/Health": ["Host/Certificates", "Host/DataPlane", "Host/Loop", "Host/Transport"],
