@@ -100,7 +100,7 @@ struct YAMLFault {
       if indentation + 1 == first.column, isKey(name, line.dropFirst(indentation)) {
         return SettingsProblem(
           .error, at: SettingsPlace(line: number + 1, column: first.column),
-          fact: "the key \(shown) stands here a second time; first in line \(first.line)",
+          fact: "duplicate key \(shown); the first is in line \(first.line)",
           fix: "leave one out, or join them")
       }
     }
